@@ -1,0 +1,110 @@
+"""Sizes, durations and times: read and printed in one place.
+
+Inside, sizes are bytes, durations are ns, times are ns since the epoch in UTC. Words for people come from humanize.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from litetui.errors import UsageError
+
+NS = 1_000_000_000
+_DURATION_UNITS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": NS, "m": 60 * NS, "h": 3600 * NS, "d": 86400 * NS, "w": 7 * 86400 * NS}  # fmt: skip
+_DURATION_PART = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ns|us|ms|s|m|h|d|w)")
+_RFC3339 = re.compile(
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9}))?"
+    r"([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\u200e\u200f]")
+
+
+def parse_duration(text: str) -> int:
+    """`90s`, `15m`, `24h`, `7d`, `1d12h` to ns. Raises UsageError."""
+    parts = list(_DURATION_PART.finditer(text.strip()))
+    if not parts or "".join(m[0] for m in parts) != text.strip():
+        raise UsageError("read the duration", f"{text!r} is no duration", hint="write 90s, 15m, 24h, 7d or 1d12h")
+    return sum(round(float(m[1]) * _DURATION_UNITS[m[2]]) for m in parts)
+
+
+def parse_time(text: str) -> int:
+    """An RFC 3339 time with its zone to ns since the epoch, exactly. Raises UsageError."""
+    m = _RFC3339.fullmatch(text.strip())
+    hint = "write it with its zone, e.g. 2026-11-22T14:03:22Z or 2026-11-22T15:03:22.118+01:00"
+    if m is None:
+        raise UsageError("read the time", f"{text!r} is no RFC 3339 time with a zone", hint=hint)
+    zone = "+00:00" if m[8] in "Zz" else m[8]
+    try:
+        whole = datetime.fromisoformat(f"{m[1]}-{m[2]}-{m[3]}T{m[4]}:{m[5]}:{m[6]}{zone}")
+        seconds = int(whole.timestamp())
+    except (ValueError, OverflowError) as error:
+        raise UsageError("read the time", f"{text!r}: {error}", hint=hint) from None
+    return seconds * NS + int((m[7] or "0").ljust(9, "0"))
+
+
+def format_time(ns: int) -> str:
+    """ns since the epoch as RFC 3339 in UTC, with as many digits as are needed to give it back exactly."""
+    seconds, fraction = divmod(ns, NS)
+    try:
+        text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    except (ValueError, OverflowError, OSError):
+        return f"@{ns}ns"
+    if len(text) < 19:
+        text = text.rjust(19, "0")
+    return f"{text}{'.' + f'{fraction:09d}'.rstrip('0') if fraction else ''}Z"
+
+
+def format_clock(ns: int, now_ns: int, *, millis: bool = True) -> str:
+    """A time for a screen: `14:03:22.118Z`, with the date in front unless it is that of `now_ns`."""
+    seconds, fraction = divmod(ns, NS)
+    try:
+        at = datetime.fromtimestamp(seconds, UTC)
+        today = datetime.fromtimestamp(now_ns // NS, UTC)
+    except (ValueError, OverflowError, OSError):
+        return f"@{ns}ns"
+    clock = at.strftime("%H:%M:%S") + (f".{fraction // 1_000_000:03d}" if millis else "") + "Z"
+    if at.date() == today.date():
+        return clock
+    day = f"{at.day} {at.strftime('%b')}"
+    return f"{day} {clock}" if at.year == today.year else f"{day} {at.year} {clock}"
+
+
+def format_size(size: int) -> str:
+    """Bytes for people: `824.3 kB`."""
+    import humanize
+
+    return humanize.naturalsize(size, format="%.1f").replace(" Bytes", " B").replace(" Byte", " B")
+
+
+def format_duration(ns: int) -> str:
+    """A length of time for people, two units at most: `26 h 14 min`, `2 s`, `340 ms`."""
+    ns = abs(ns)
+    if ns < NS:
+        return f"{ns // 1_000_000} ms"
+    seconds = ns // NS
+    if seconds < 10:
+        return f"{ns / NS:.1f} s"
+    for size, unit, below, smaller in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if seconds >= size:
+            rest = seconds % size // below
+            return f"{seconds // size} {unit}" + (f" {rest} {smaller}" if rest else "")
+    return f"{seconds} s"
+
+
+def format_age(ns: int, now_ns: int) -> str:
+    """How long ago a time is; a time ahead of this clock says so instead of a negative age."""
+    age = now_ns - ns
+    if age < -NS:
+        return f"in {format_duration(-age)} (clocks differ)"
+    seconds = max(0, age) // NS
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit} ago"
+    return f"{seconds} s ago"
+
+
+def printable(text: str) -> str:
+    """Text from outside made harmless for a terminal: control characters and undecodable bytes as escapes."""
+    text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return _CONTROL.sub(lambda m: m[0].encode("unicode_escape").decode("ascii"), text)

@@ -1,0 +1,182 @@
+"""Where the bytes of a replica lie: list names, stat, read. The layouts speak only to this.
+
+A local folder now; a bucket would be a second class with the same methods. Paths are relative to the root, with "/"
+between their parts; names that are not UTF-8 carry surrogates, as `os.fsdecode` makes them. Nothing here writes.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import pwd
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+
+import numpy as np
+import numpy.typing as npt
+
+from litetui.errors import LitetuiError, UnreadableError
+
+I64 = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class FileStat:
+    size: int
+    mtime_ns: int
+
+
+class LocalFile:
+    """One regular file, open for reading. `stat` is what it was when it was opened."""
+
+    def __init__(self, fd: int, path: str, info: FileStat) -> None:
+        self._fd = fd
+        self.path = path
+        self.stat = info
+
+    def read(self, size: int, /) -> bytes:
+        try:
+            return os.read(self._fd, size)
+        except OSError as error:
+            raise unreadable(error, self.path) from None
+
+    def read_all(self) -> bytes:
+        """The whole file, as far as it reached when it was opened, or less if it was cut meanwhile."""
+        parts = []
+        left = self.stat.size
+        while left > 0 and (part := self.read(left)):
+            parts.append(part)
+            left -= len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def __enter__(self) -> LocalFile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class LocalStorage:
+    """A folder of this machine."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+
+    def path(self, path: str) -> str:
+        """The full path, for messages and for other programs."""
+        return os.path.join(self.root, path) if path else self.root
+
+    def names(self, folder: str) -> list[str]:
+        """The names in a folder, in no order; [] where there is no such folder. Raises UnreadableError."""
+        try:
+            return os.listdir(self.path(folder))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise unreadable(error, self.path(folder)) from None
+
+    def is_folder(self, path: str) -> bool:
+        return os.path.isdir(self.path(path))
+
+    def folder_mtime_ns(self, folder: str) -> int:
+        """When a name last came into the folder or left it; -1 where it cannot be told."""
+        try:
+            return os.stat(self.path(folder)).st_mtime_ns
+        except OSError:
+            return -1
+
+    def stat_many(self, folder: str, names: Sequence[str]) -> tuple[I64, I64]:
+        """Sizes and mtimes (ns) of files in one folder; size -1 for what is gone or is no regular file."""
+        sizes = np.full(len(names), -1, np.int64)
+        mtimes = np.zeros(len(names), np.int64)
+        if not names:
+            return sizes, mtimes
+        try:
+            fd = os.open(self.path(folder), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return sizes, mtimes
+        except OSError as error:
+            raise unreadable(error, self.path(folder)) from None
+        try:
+            regular, lookup = stat.S_ISREG, os.stat
+            for i, name in enumerate(names):
+                try:
+                    info = lookup(name, dir_fd=fd)
+                except FileNotFoundError:
+                    continue
+                if regular(info.st_mode):
+                    sizes[i] = info.st_size
+                    mtimes[i] = info.st_mtime_ns
+        except OSError as error:
+            raise unreadable(error, self.path(f"{folder}/{name}")) from None
+        finally:
+            os.close(fd)
+        return sizes, mtimes
+
+    def open(self, path: str) -> LocalFile:
+        """Open a regular file. Raises UnreadableError, also for a file that is gone."""
+        full = self.path(path)
+        try:
+            # O_NONBLOCK: a FIFO under a WAL's name must not hold us for ever.
+            fd = os.open(full, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        except OSError as error:
+            raise unreadable(error, full) from None
+        info = os.fstat(fd)
+        if not stat.S_ISREG(info.st_mode):
+            os.close(fd)
+            raise UnreadableError("read", "it is no regular file", path=full)
+        return LocalFile(fd, full, FileStat(info.st_size, info.st_mtime_ns))
+
+
+def unreadable(error: OSError, path: str) -> LitetuiError:
+    """What the system's refusal means to an operator, with the owner, the mode and the next step."""
+    if error.errno in (errno.EACCES, errno.EPERM):
+        blocked = _blocked_part(path)
+        owner, mode = describe_owner(blocked)
+        hint = f"run it as its owner: sudo -u {owner} litetui …" if owner else "run it as a user who may read it"
+        detail = f" ({blocked} belongs to {owner}, mode {mode})" if owner else ""
+        return UnreadableError("read", f"permission denied{detail}", path=path, hint=hint)
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        hint = "another process may have removed it (retention, a compression): read the replica again"
+        return UnreadableError("read", "it is not there any more", path=path, hint=hint)
+    if error.errno in (errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENOTCONN, errno.ETIMEDOUT):
+        hint = "check the disk or the mount (dmesg, mount), and copy the replica before anything else"
+        return UnreadableError("read", f"the storage fails ({os.strerror(error.errno)})", path=path, hint=hint)
+    return UnreadableError("read", error.strerror or str(error), path=path)
+
+
+def describe_owner(path: str) -> tuple[str, str]:
+    """Name of the owner and mode in octal, ("", "") where they cannot be read."""
+    try:
+        info = os.stat(path)
+    except OSError:
+        return "", ""
+    try:
+        owner = pwd.getpwuid(info.st_uid).pw_name
+    except KeyError:
+        owner = f"#{info.st_uid}"
+    return owner, f"{stat.S_IMODE(info.st_mode):o}"
+
+
+def _blocked_part(path: str) -> str:
+    """The folder or file on the way to `path` that refuses us."""
+    part = os.path.abspath(path)
+    while True:
+        try:
+            os.stat(part)
+        except OSError:
+            parent = os.path.dirname(part)
+            if parent == part:
+                return part
+            part = parent
+        else:
+            return part

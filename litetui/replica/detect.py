@@ -1,0 +1,100 @@
+"""open_replica(path): which replica is this, or why it is none and what it may be instead.
+
+Files are judged by their names and neighbours, never by opening them: opening and closing a live SQLite database
+would drop the locks that this process may hold on it (FORMAT-v0.3, section 10).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from litetui.errors import NotAReplicaError
+from litetui.format import names
+from litetui.replica.file import FileReplica
+from litetui.replica.storage import unreadable
+
+_DATABASE = (".db", ".sqlite", ".sqlite3", ".db3")
+_CONFIG_PATH = re.compile(r"""^\s*-?\s*(?:path|url)\s*:\s*["']?(?:file://)?(/[^"'\s#]+)""", re.MULTILINE)
+
+
+def open_replica(path: str | os.PathLike[str]) -> FileReplica:
+    """Open the replica at `path`. Raises NotAReplicaError or UnreadableError, with a hint."""
+    full = os.path.abspath(os.path.expanduser(os.fspath(path)))
+    try:
+        info = os.stat(full)
+        if not os.path.isdir(full):
+            raise _not(full, *_what_file(full, info.st_size))
+        listing = sorted(os.listdir(full))
+        if "generations" in listing and os.path.isdir(os.path.join(full, "generations")):
+            if _is_meta(full, listing):
+                raise _not(full, "this is Litestream's own folder beside the database, not the replica", _META_HINT)
+            os.listdir(os.path.join(full, "generations"))
+            replica = FileReplica(full)
+            replica.refresh()
+            return replica
+    except FileNotFoundError:
+        raise _not(full, "there is no such folder", "check the path; the replica is where litestream.yml says") from None
+    except OSError as error:
+        raise unreadable(error, full) from None
+    raise _not(full, *_what_folder(full, listing))
+
+
+_META_HINT = "the replica's path is in litestream.yml, under replicas"
+
+
+def _not(path: str, cause: str, hint: str) -> NotAReplicaError:
+    return NotAReplicaError("open the replica", cause, path=path, hint=hint)
+
+
+def _is_meta(path: str, listing: list[str]) -> bool:
+    name = os.path.basename(path)
+    return "generation" in listing or (name.startswith(".") and name.endswith("-litestream"))
+
+
+def _what_file(path: str, size: int) -> tuple[str, str]:
+    folder, name = os.path.split(path)
+    beside = os.path.join(folder, f".{name}-litestream")
+    if name.endswith(_DATABASE) or os.path.exists(path + "-wal") or os.path.isdir(beside):
+        found = " that Litestream replicates" if os.path.isdir(beside) else ""
+        return f"this looks like a SQLite database{found}, not a replica", _META_HINT
+    if name.endswith((".yml", ".yaml")):
+        try:
+            with open(path, encoding="utf-8", errors="replace") as file:
+                paths = [p for p in _CONFIG_PATH.findall(file.read(1 << 20)) if os.path.isdir(p)]
+        except OSError:
+            paths = []
+        hint = f"open the folder of a replica: litetui {paths[0]}" if paths else "open the folder of a replica instead"
+        return "this is a configuration, not a replica", hint
+    parsed = names.parse_wal(name) or names.parse_snapshot(name)
+    if parsed is not None:
+        return "this is one file of a replica", f"open the replica's folder: litetui {_root_above(path)}"
+    return f"this is a file ({size} bytes), not a replica's folder", "a replica is a folder that holds generations/"
+
+
+def _what_folder(path: str, listing: list[str]) -> tuple[str, str]:
+    if "ltx" in listing and os.path.isdir(os.path.join(path, "ltx")):
+        return "this is a replica of Litestream v0.5 (LTX files), which this version cannot read", (
+            "restore it with litestream 0.5: litestream restore -o OUT file://" + path
+        )
+    root = _root_above(path)
+    if root != path:
+        return "this is a folder inside a replica", f"open the replica itself: litetui {root}"
+    if not listing:
+        return "this folder is empty", "Litestream has not written here yet, or the path is another one"
+    below = [n for n in listing if os.path.isdir(os.path.join(path, n, "generations"))]
+    below = [n for n in below if not _is_meta(os.path.join(path, n), os.listdir(os.path.join(path, n)))]
+    if below:
+        more = f" ({len(below)} replicas are below it)" if len(below) > 1 else ""
+        return f"this is the folder above a replica{more}", f"open it: litetui {os.path.join(path, below[0])}"
+    return "this folder holds no generations/ and is no replica", "a replica is a folder that holds generations/"
+
+
+def _root_above(path: str) -> str:
+    """The replica's folder above a path inside it, or the path itself."""
+    parts = path.split(os.sep)
+    for i in range(len(parts) - 1, 0, -1):
+        after = parts[i + 1 : i + 2]
+        if parts[i] == "generations" and (not after or names.is_generation(after[0])):
+            return os.sep.join(parts[:i]) or os.sep
+    return path

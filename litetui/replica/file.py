@@ -1,0 +1,439 @@
+"""FileReplica: the v0.3 layouts in a local folder, for reading.
+
+    ROOT/generations/GENERATION/snapshots/…      ROOT/generations/GENERATION/wal/…
+
+Both WAL layouts, also mixed in one folder. A file in a form that the generation's own layout never uses is data only
+if its content is what its name says; the generation's own form is always data, and then wrong content is damage.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from litetui.errors import DamageError, LitetuiError, NoSuchTargetError, UnreadableError
+from litetui.format import dbheader, lz4, names, wal
+from litetui.replica.catalog import SEGMENT, SEGMENT_PLAIN, WHOLE, WHOLE_LZ4, WALTable
+from litetui.replica.storage import LocalFile, LocalStorage
+from litetui.replica.types import Finding, GenerationStats, Pos, SnapshotInfo, WALInfo
+
+_SETTLED_NS = 100_000_000  # a folder that changed this short before its listing may change again within its mtime
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """What one listing of a folder gave, and when."""
+
+    mtime_ns: int = -2
+    listed_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Generation:
+    """All that is known of a generation. Replaced as a whole by a refresh, never changed."""
+
+    name: str
+    snapshots: tuple[SnapshotInfo, ...] = ()
+    wals: WALTable = field(default_factory=lambda: WALTable.empty(""))
+    foreign: tuple[str, ...] = ()
+    problems: tuple[Finding, ...] = ()
+    folders: tuple[_Folder, _Folder] = (_Folder(), _Folder())
+
+
+class FileReplica:
+    """A replica in a local folder. Lists lazily; `refresh` reads again what changed. Never writes."""
+
+    type = "file"
+
+    def __init__(self, path: str, name: str = "file") -> None:
+        self.name = name
+        self.path = path
+        self.storage = LocalStorage(path)
+        self._known: dict[str, _Generation] | None = None
+        self._problems: tuple[Finding, ...] = ()
+
+    # ---- folders
+
+    def generation_dir(self, generation: str) -> str:
+        return f"generations/{generation}"
+
+    def snapshot_path(self, info: SnapshotInfo) -> str:
+        return f"generations/{info.generation}/snapshots/{info.name}"
+
+    def wal_path(self, info: WALInfo) -> str:
+        return f"generations/{info.generation}/wal/{info.name}"
+
+    # ---- listing
+
+    def refresh(self) -> bool:
+        """List what may have changed again. True if a file came, went, grew or was touched."""
+        before = self._known or {}
+        found: dict[str, _Generation] = {}
+        foreign: list[Finding] = []
+        for entry in sorted(self.storage.names("generations")):
+            folder = self.generation_dir(entry)
+            if names.is_generation(entry) and self.storage.is_folder(folder):
+                found[entry] = self._read_generation(before.get(entry, _Generation(entry)))
+            else:
+                foreign.append(_foreign(self.storage.path(folder)))
+        changed = self._known is None or any(
+            before.get(name) is not value for name, value in found.items()
+        ) or len(before) != len(found)  # fmt: skip
+        self._known, self._problems = found, tuple(foreign)
+        return changed
+
+    def _read_generation(self, old: _Generation) -> _Generation:
+        base = self.generation_dir(old.name)
+        problems: list[Finding] = []
+        if not os.access(self.storage.path(base), os.R_OK | os.X_OK):
+            self._note_unreadable(base, old.name, problems)
+        snapshot_folder, wal_folder = f"{base}/snapshots", f"{base}/wal"
+        stamps = tuple(self._stamp(f) for f in (snapshot_folder, wal_folder))
+        active = old.wals.form == WHOLE
+        if all(_same(a, b) for a, b in zip(stamps, old.folders, strict=True)) and not problems:
+            if not active.any():
+                return old
+            # Only a plain `.wal` changes without its folder changing: it is appended to in place.
+            sized = self._with_stats(old.wals, wal_folder, np.flatnonzero(active), problems)
+            same = np.array_equal(sized.size, old.wals.size) and np.array_equal(
+                sized.mtime_ns, old.wals.mtime_ns
+            )
+            return old if same and not problems else replace(old, wals=sized)
+        snapshots, odd_snapshots = self._list_snapshots(old.name, snapshot_folder, problems)
+        wals, odd_wals = self._list_wals(old, wal_folder, problems)
+        foreign = tuple([f"{snapshot_folder}/{n}" for n in odd_snapshots] + [f"{wal_folder}/{n}" for n in odd_wals])
+        new = _Generation(
+            old.name, tuple(snapshots), wals, foreign, tuple(problems), (stamps[0], stamps[1])
+        )  # fmt: skip
+        same = (
+            new.snapshots == old.snapshots
+            and new.foreign == old.foreign
+            and new.problems == old.problems
+            and wals.same_files(old.wals)
+            and np.array_equal(wals.size, old.wals.size)
+            and np.array_equal(wals.mtime_ns, old.wals.mtime_ns)
+        )
+        return old if same and old.folders[0].mtime_ns != -2 and _same(stamps[0], old.folders[0]) else new
+
+    def _stamp(self, folder: str) -> _Folder:
+        return _Folder(self.storage.folder_mtime_ns(folder), time.time_ns())
+
+    def _names(self, folder: str, generation: str, problems: list[Finding]) -> list[str]:
+        try:
+            return self.storage.names(folder)
+        except LitetuiError as error:
+            problems.append(_unreadable(error, generation))
+            return []
+
+    def _note_unreadable(self, folder: str, generation: str, problems: list[Finding]) -> None:
+        try:
+            self.storage.names(folder)
+        except LitetuiError as error:
+            problems.append(_unreadable(error, generation))
+
+    def _list_snapshots(
+        self, generation: str, folder: str, problems: list[Finding]
+    ) -> tuple[list[SnapshotInfo], list[str]]:
+        listing = self._names(folder, generation, problems)
+        parsed = [(p, n) for n in listing if (p := names.parse_snapshot(n)) is not None]
+        foreign = [n for n in listing if names.parse_snapshot(n) is None]
+        try:
+            sizes, mtimes = self.storage.stat_many(folder, [n for _, n in parsed])
+        except LitetuiError as error:
+            problems.append(_unreadable(error, generation))
+            return [], foreign
+        out: dict[int, SnapshotInfo] = {}
+        for (p, name), size, mtime in zip(parsed, sizes.tolist(), mtimes.tolist(), strict=True):
+            info = SnapshotInfo(generation, p.index, size, mtime, name, p.compressed)
+            if size < 0 or (not p.compressed and not self._is_database(info)):
+                foreign.append(name)
+            elif p.index not in out or p.compressed:
+                out[p.index] = info
+        return [out[index] for index in sorted(out)], sorted(foreign)
+
+    def _list_wals(self, old: _Generation, folder: str, problems: list[Finding]) -> tuple[WALTable, list[str]]:
+        table, foreign = WALTable.parse(old.name, self._names(folder, old.name, problems))
+        table = table.carry_over(old.wals)
+        missing = np.flatnonzero((table.size < 0) | (table.form == WHOLE))
+        table = self._with_stats(table, folder, missing, problems)
+        no_data = table.size < 0
+        segments = int((table.form == SEGMENT).sum())
+        wholes = int(table.whole.sum())
+        own_is_segment = segments >= wholes
+        odd = table.whole if own_is_segment and segments else (table.form == SEGMENT) & (not own_is_segment)
+        for row in np.flatnonzero((odd | (table.form == SEGMENT_PLAIN)) & ~no_data):
+            no_data[row] = not self._is_wal(table[int(row)])
+        foreign += [table.name(int(row)) for row in np.flatnonzero(no_data)]
+        return (table.take(~no_data) if no_data.any() else table), sorted(foreign)
+
+    def _with_stats(
+        self, table: WALTable, folder: str, rows: np.ndarray, problems: list[Finding]
+    ) -> WALTable:
+        if not len(rows):
+            return table
+        try:
+            sizes, mtimes = self.storage.stat_many(folder, [table.name(int(r)) for r in rows])
+        except LitetuiError as error:
+            problems.append(_unreadable(error, table.generation))
+            return table
+        size, mtime = table.size.copy(), table.mtime_ns.copy()
+        size[rows], mtime[rows] = sizes, mtimes
+        return replace(table, size=size, mtime_ns=mtime)
+
+    def _is_database(self, info: SnapshotInfo) -> bool:
+        try:
+            with self.storage.open(self.snapshot_path(info)) as file:
+                return file.read(16) == dbheader.MAGIC
+        except LitetuiError:
+            return True  # what cannot be read is not known to be foreign
+
+    def _is_wal(self, info: WALInfo) -> bool:
+        """True if the file's content begins like a WAL, or may do so as far as we can read it."""
+        try:
+            with self.storage.open(self.wal_path(info)) as file:
+                head = next(lz4.decompress_stream(file), b"") if info.compressed else file.read(wal.HEADER_SIZE)
+            if info.offset:
+                return info.compressed  # the middle of a WAL: its LZ4 frame is all that can be looked at
+            wal.WALHeader.parse(head[: wal.HEADER_SIZE])
+        except LitetuiError:
+            return True
+        except (lz4.LZ4Error, wal.WALError):
+            return False
+        return True
+
+    def _generations(self) -> dict[str, _Generation]:
+        if self._known is None:
+            self.refresh()
+        assert self._known is not None
+        return self._known
+
+    def _get(self, generation: str) -> _Generation:
+        known = self._generations().get(generation)
+        if known is None:
+            raise NoSuchTargetError(
+                "find the generation",
+                f"there is no generation {generation!r} in this replica",
+                path=self.path,
+                hint=f"see: litetui generations {self.path}",
+            )
+        return known
+
+    # ---- what it holds
+
+    def layout(self) -> str:
+        """Which Litestream's layout this is, in words."""
+        forms = {int(f) for g in self._generations().values() for f in np.unique(g.wals.form)}
+        segments, whole = bool(forms & {SEGMENT, SEGMENT_PLAIN}), bool(forms & {WHOLE, WHOLE_LZ4})
+        if segments and whole:
+            return "Litestream v0.3, both layouts"
+        if segments:
+            return "Litestream v0.3.5+"
+        return "Litestream v0.3.0–0.3.4" if whole else "Litestream v0.3"
+
+    def generations(self) -> list[str]:
+        """Names of the generations, the one that was updated last first."""
+        known = self._generations()
+        updated = {name: self.generation_stats(name).updated_ns or 0 for name in known}
+        return sorted(known, key=lambda name: (updated[name], name), reverse=True)
+
+    def generation_stats(self, generation: str) -> GenerationStats:
+        """Counts, bytes, first and last file time (mtime, ns). A `.tmp` is no file of a generation."""
+        g = self._get(generation)
+        times = [s.created_ns for s in g.snapshots]
+        if len(g.wals):
+            times += [int(g.wals.mtime_ns.min()), int(g.wals.mtime_ns.max())]
+        return GenerationStats(
+            generation,
+            len(g.snapshots),
+            len(g.wals),
+            sum(s.size for s in g.snapshots) + int(g.wals.size.sum()),
+            min(times, default=None),
+            max(times, default=None),
+        )
+
+    def snapshots(self, generation: str) -> list[SnapshotInfo]:
+        """The snapshots of a generation by index; where one is there twice, the compressed one."""
+        return list(self._get(generation).snapshots)
+
+    def wals(self, generation: str) -> WALTable:
+        """The WAL files of a generation, as columns."""
+        return self._get(generation).wals
+
+    def foreign(self, generation: str) -> list[str]:
+        """Paths of what lies in the generation's folders and is no data of it."""
+        return list(self._get(generation).foreign)
+
+    def problems(self, generation: str | None = None) -> list[Finding]:
+        """What could not be listed, and foreign things beside the generations."""
+        if generation is not None:
+            return list(self._get(generation).problems)
+        self._generations()
+        return list(self._problems)
+
+    def max_snapshot_index(self, generation: str) -> int:
+        """The highest index that has a snapshot; NoSuchTargetError where there is none."""
+        snapshots = self._get(generation).snapshots
+        if not snapshots:
+            raise NoSuchTargetError("find a snapshot", f"generation {generation} has no snapshot", path=self.path)
+        return snapshots[-1].index
+
+    def snapshot_index_at(self, generation: str, timestamp_ns: int) -> int:
+        """The highest index whose snapshot is not newer than the time (ns, inclusive)."""
+        found = [s.index for s in self._get(generation).snapshots if s.created_ns <= timestamp_ns]
+        if not found:
+            raise NoSuchTargetError(
+                "find a snapshot", f"generation {generation} has no snapshot at or before that time", path=self.path
+            )  # fmt: skip
+        return max(found)
+
+    def wal_index_at(self, generation: str, max_index: int, timestamp_ns: int) -> int:
+        """The highest index, at most `max_index`, with a WAL file not newer than the time (ns, inclusive)."""
+        table = self.wals(generation)
+        if max_index not in table.index:
+            raise NoSuchTargetError(
+                "find the WAL", f"generation {generation} has no WAL {max_index:08x}", path=self.path
+            )
+        found = table.index[(table.index <= max_index) & (table.mtime_ns <= timestamp_ns)]
+        if not len(found):
+            raise NoSuchTargetError(
+                "find the WAL", f"generation {generation} has no WAL at or before that time", path=self.path
+            )
+        return int(found.max())
+
+    def calc_pos(self, generation: str) -> Pos:
+        """The end of the newest WAL, frame-aligned; (highest snapshot, 0) where no WAL is newer. Reads one index."""
+        g = self._get(generation)
+        snapshot = g.snapshots[-1].index if g.snapshots else 0
+        if not len(g.wals) or int(g.wals.index[-1]) < snapshot:
+            return Pos(generation, snapshot, 0)
+        index = int(g.wals.index[-1])
+        rows = self.forms_of(g.wals, index)[0]
+        last = g.wals[rows[-1]]
+        head = b"".join(self.first_bytes(g.wals[rows[0]], wal.HEADER_SIZE))
+        if last.compressed:
+            size = (last.offset or 0) + sum(len(b) for b in self.read_wal_file(last))
+        else:
+            size = (last.offset or 0) + last.size
+        if size < wal.HEADER_SIZE:
+            return Pos(generation, index, 0)
+        try:
+            frame = wal.WALHeader.parse(head).frame_size
+        except wal.WALError as error:
+            raise DamageError(
+                "read the WAL", str(error), code="wal-header", path=self.storage.path(self.wal_path(last)), index=index
+            ) from None  # fmt: skip
+        return Pos(generation, index, size - (size - wal.HEADER_SIZE) % frame)
+
+    @staticmethod
+    def forms_of(table: WALTable, index: int) -> list[list[int]]:
+        """The ways to read a WAL, best first, as rows: its segments, its compressed file, its plain file."""
+        by_form: dict[int, list[int]] = {}
+        for row in table.rows_of(index):
+            by_form.setdefault(int(table.form[row]), []).append(row)
+        out = [by_form[f] for f in (SEGMENT, SEGMENT_PLAIN, WHOLE_LZ4, WHOLE) if f in by_form]
+        if not out:
+            raise NoSuchTargetError("find the WAL", f"there is no WAL {index:08x}")
+        return out
+
+    # ---- bytes
+
+    def open_file(self, path: str, size: int, mtime_ns: int, *, growing: bool = False) -> LocalFile:
+        """Open a file that must still be what the catalog says; a `growing` one may only have grown."""
+        file = self.storage.open(path)
+        now = file.stat
+        if now.size < size if growing else (now.size, now.mtime_ns) != (size, mtime_ns):
+            file.close()
+            raise UnreadableError(
+                "read",
+                f"it changed while it was read ({size} bytes before, {now.size} now)",
+                path=file.path,
+                hint="another process writes this replica: try again",
+            )
+        return file
+
+    def read_snapshot_file(self, info: SnapshotInfo) -> Iterator[bytes]:
+        """The content of a snapshot in blocks. Proved only when the iterator has ended. Raises DamageError."""
+        path = self.snapshot_path(info)
+        with self.open_file(path, info.size, info.created_ns) as file:
+            yield from _content(file, info.size, info.compressed, "read the snapshot", info.index)
+
+    def read_wal_file(self, info: WALInfo) -> Iterator[bytes]:
+        """The content of one WAL file in blocks; of a plain `.wal` as far as the catalog knew it."""
+        growing = info.offset is None and not info.compressed
+        with self.open_file(self.wal_path(info), info.size, info.created_ns, growing=growing) as file:
+            yield from _content(file, info.size, info.compressed, "read the WAL", info.index)
+
+    def first_bytes(self, info: WALInfo, size: int) -> list[bytes]:
+        """At least `size` first bytes of a WAL file's content, or all of it."""
+        out: list[bytes] = []
+        for block in self.read_wal_file(info):
+            out.append(block)
+            if sum(map(len, out)) >= size:
+                break
+        return out
+
+    def snapshot_reader(self, generation: str, index: int) -> Iterator[bytes]:
+        """The content of the snapshot of an index in blocks."""
+        for info in self._get(generation).snapshots:
+            if info.index == index:
+                return self.read_snapshot_file(info)
+        raise NoSuchTargetError(
+            "read the snapshot", f"generation {generation} has no snapshot {index:08x}", path=self.path
+        )
+
+    def wal_reader(self, generation: str, index: int) -> Iterator[bytes]:
+        """A whole WAL in blocks, whatever its pieces are. Raises DamageError where they do not join."""
+        table = self.wals(generation)
+        return self._join(table, self.forms_of(table, index)[0])
+
+    def _join(self, table: WALTable, rows: Sequence[int]) -> Iterator[bytes]:
+        at = 0
+        for row in rows:
+            info = table[row]
+            if (info.offset or 0) != at:
+                raise DamageError(
+                    "read the WAL",
+                    f"the segments do not follow on: {at} bytes end before this one",
+                    code="missing-segment",
+                    path=self.storage.path(self.wal_path(info)),
+                    index=info.index,
+                    offset=info.offset,
+                )
+            for block in self.read_wal_file(info):
+                at += len(block)
+                yield block
+
+
+def _content(file: LocalFile, size: int, compressed: bool, operation: str, index: int) -> Iterator[bytes]:
+    """The content of an open file in blocks."""
+    if not compressed:
+        while size > 0 and (block := file.read(min(size, _CHUNK))):
+            size -= len(block)
+            yield block
+        return
+    try:
+        if size <= _CHUNK:
+            yield lz4.decompress(file.read_all())
+        else:
+            yield from lz4.decompress_stream(file)
+    except lz4.LZ4Error as error:
+        raise DamageError(
+            operation, str(error), code=error.code, path=file.path, index=index, offset=error.offset
+        ) from None
+
+
+def _same(a: _Folder, b: _Folder) -> bool:
+    return a.mtime_ns == b.mtime_ns and b.mtime_ns < b.listed_ns - _SETTLED_NS
+
+
+def _foreign(path: str) -> Finding:
+    return Finding("info", "unknown-file", "this is no generation; litetui leaves it alone", path=path)
+
+
+def _unreadable(error: LitetuiError, generation: str) -> Finding:
+    return Finding("error", "unreadable", str(error), error.hint or "", error.path, generation)

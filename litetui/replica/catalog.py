@@ -164,7 +164,7 @@ def _parse_usual(listing: list[str]) -> tuple[U32, U64, npt.NDArray[np.bool_]]:
     digits = _HEX[raw[:, [*range(8), *range(9, 17)]]]
     good = (digits != 255).all(axis=1) & (raw[:, 8] == ord("_")) & (raw[:, 17:] == _SUFFIX).all(axis=1)
     # Pairs of digits are bytes, and eight bytes in a row are one big-endian number.
-    packed = ((digits[:, 0::2] << 4) | (digits[:, 1::2] & 15)).view(">u4")
+    packed = np.ascontiguousarray((digits[:, 0::2] << 4) | (digits[:, 1::2] & 15)).view(">u4")
     return packed[:, 0].astype(np.uint32), packed[:, 1].astype(np.uint64), good
 
 

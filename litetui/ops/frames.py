@@ -1,0 +1,163 @@
+"""Look into one WAL: its frames and transactions, valid or not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import xxhash
+
+from litetui.errors import DamageError
+from litetui.format import wal
+from litetui.jobs.progress import CancelToken, Reporter
+from litetui.ops.wals import read_index
+from litetui.replica.file import FileReplica
+
+U32 = npt.NDArray[np.uint32]
+U64 = npt.NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TransactionTable:
+    """Transactions in columns: frames from first to last, the offset behind the last one, how many frames, and the
+    database's size in pages after the commit."""
+
+    first_frame: npt.NDArray[np.int64]
+    last_frame: npt.NDArray[np.int64]
+    end_offset: npt.NDArray[np.int64]
+    database_pages: U32
+
+    @property
+    def pages(self) -> npt.NDArray[np.int64]:
+        return self.last_frame - self.first_frame + 1
+
+    def __len__(self) -> int:
+        return len(self.last_frame)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameTable:
+    """The frames of one WAL in columns, and why the valid ones end before the file does (`problem`).
+
+    `header` is None where the WAL has none that can be read. `hashes` is empty unless it was asked for.
+    """
+
+    generation: str
+    index: int
+    header: wal.WALHeader | None
+    pages: U32
+    commits: U32
+    valid_frames: int
+    hashes: U64
+    problem: DamageError | None
+
+    def __len__(self) -> int:
+        return len(self.pages)
+
+    @property
+    def page_size(self) -> int:
+        return self.header.page_size if self.header else 0
+
+    @property
+    def checksum_order(self) -> str:
+        return self.header.checksum_order if self.header else "little"
+
+    @property
+    def salt1(self) -> int:
+        return self.header.salt1 if self.header else 0
+
+    @property
+    def salt2(self) -> int:
+        return self.header.salt2 if self.header else 0
+
+    @property
+    def valid(self) -> npt.NDArray[np.bool_]:
+        return np.arange(len(self.pages)) < self.valid_frames
+
+    def offset(self, frame: int) -> int:
+        """Where a frame begins in the WAL."""
+        return self.header.end_of(frame) if self.header else 0
+
+    @property
+    def transactions(self) -> TransactionTable:
+        """The committed transactions among the valid frames."""
+        last = np.flatnonzero(self.commits[: self.valid_frames]).astype(np.int64)
+        first = np.concatenate([np.zeros(1, np.int64), last[:-1] + 1])[: len(last)]
+        size = self.header.frame_size if self.header else 0
+        return TransactionTable(first, last, wal.HEADER_SIZE + (last + 1) * size, self.commits[last])
+
+    @property
+    def end_of_commits(self) -> int:
+        """The offset behind the last commit; 0 where there is none."""
+        ends = self.transactions.end_offset
+        return int(ends[-1]) if len(ends) else 0
+
+
+def read_frames(
+    replica: FileReplica,
+    generation: str,
+    index: int,
+    report: Reporter | None = None,
+    cancel: CancelToken | None = None,
+    *,
+    rows: Sequence[int] | None = None,
+    hashes: bool = False,
+) -> FrameTable:
+    """Read and verify all frames of a WAL by themselves: salts and checksums, not how it follows the one before.
+
+    Damage does not raise: it ends the valid frames and is the table's `problem`. A tail that a writer may be at
+    (a partial frame at the end of a plain `.wal`) is none. `hashes` adds a 64-bit hash of each valid frame's page.
+    """
+    table = replica.wals(generation)
+    if rows is None:
+        rows = replica.forms_of(table, index)[0]
+    if report:
+        report.phase(f"WAL {index:08x}", int(table.size[list(rows)].sum()))
+    plain = not table[rows[-1]].compressed
+    blocks: list[wal.FrameBlock] = []
+    digests: list[int] = []
+    header: wal.WALHeader | None = None
+    problem: DamageError | None = None
+    state, valid, seen = (0, 0), 0, 0
+    try:
+        for batch in read_index(replica, table, rows, tail=plain):
+            if cancel:
+                cancel.check()
+            if header is None:
+                header, state = batch.header, batch.header.checksum
+            block = wal.check_frames(batch.frames, header, state)
+            if problem is None:
+                if hashes:
+                    digests += [xxhash.xxh3_64_intdigest(f[24:]) for f in batch.frames[: block.valid]]
+                valid += block.valid
+                state = block.state
+                if block.fault:
+                    problem = _fault(block, batch.path_at(header.end_of(valid)), index, valid, header)
+            blocks.append(block)
+            seen += batch.frames.nbytes
+            if report:
+                report.advance(seen)
+            batch.release()
+    except DamageError as error:
+        problem = problem or error
+    return FrameTable(
+        generation,
+        index,
+        header,
+        np.concatenate([b.pages for b in blocks]) if blocks else np.zeros(0, np.uint32),
+        np.concatenate([b.commits for b in blocks]) if blocks else np.zeros(0, np.uint32),
+        valid,
+        np.array(digests, np.uint64),
+        problem,
+    )
+
+
+def _fault(block: wal.FrameBlock, path: str, index: int, frame: int, header: wal.WALHeader) -> DamageError:
+    causes = {"salt": "its salt is not that of the WAL's header", "page": "it names page 0"}
+    code = "wal-salt" if block.fault == "salt" else "wal-checksum"
+    cause = causes.get(block.fault, "its checksum is wrong")
+    return DamageError(
+        "read the WAL", cause, code=code, path=path, index=index, frame=frame, offset=header.end_of(frame)
+    )

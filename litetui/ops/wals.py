@@ -298,9 +298,11 @@ class Chain:
             for k in watch:
                 begin = int(ends[k - 1]) + 1 if k else 0
                 pages = block.pages[begin : int(ends[k]) + 1]
-                if k == 0 and self._open_pages:
+                if k:
+                    self.last = Pos(self.last.generation, batch.index, batch.header.end_of(first_frame + begin))
+                elif self._open_pages:
                     pages = np.concatenate([*self._open_pages, pages])
-                self._commit(batch, pages, int(before[k]), int(sizes[k]), first_frame + begin, first_frame + int(ends[k]))
+                self._commit(batch, pages, int(before[k]), int(sizes[k]), first_frame + int(ends[k]))
             self.page_count = int(sizes[-1])
             start = int(ends[-1]) + 1
             self.last = Pos(self.last.generation, batch.index, batch.header.end_of(first_frame + start))
@@ -312,7 +314,7 @@ class Chain:
             if len(fresh):
                 self._open_pages.append(np.unique(fresh))
 
-    def _commit(self, batch: Batch, pages: npt.NDArray[np.uint32], old: int, new: int, begin: int, end: int) -> None:
+    def _commit(self, batch: Batch, pages: npt.NDArray[np.uint32], old: int, new: int, frame: int) -> None:
         """A transaction that changes the size, or any where pages are missing from the snapshot."""
         missing = _missing(pages, old, new, self.page_size) if new > old else set()
         if self._unbacked:
@@ -323,9 +325,7 @@ class Chain:
         if batch.index == self._own_index:
             self._unbacked |= missing
             return
-        if begin * 1 > 0:
-            self.last = Pos(self.last.generation, batch.index, batch.header.end_of(begin))
-        raise self._missing_page(batch, missing, old, new, end)
+        raise self._missing_page(batch, missing, old, new, frame)
 
     def _finish(self, batch: Batch, frames: int) -> None:
         if self._open:

@@ -1,0 +1,220 @@
+"""How far the sound part of a generation leads, and whether a snapshot may serve a target inside its own WAL.
+
+Litestream checkpoints before it copies a snapshot, or while it does, so a snapshot may hold frames of the WAL of its
+own index. Replaying less of that WAL than the snapshot holds would mix two states (FORMAT-v0.3, section 5).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import xxhash
+
+from litetui.errors import DamageError, LitetuiError, NoSuchTargetError, UnreadableError
+from litetui.format import wal
+from litetui.jobs.progress import CancelToken, Reporter
+from litetui.ops.frames import FrameTable, read_frames
+from litetui.ops.pages import check_snapshot_size, snapshot_header
+from litetui.ops.wals import Chain, read_index
+from litetui.replica.catalog import WHOLE, WALTable
+from litetui.replica.file import FileReplica
+from litetui.replica.types import Pos, SnapshotInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Whether nothing in a snapshot comes from after an offset of its own WAL; if not, the first position that
+    can be reached from it (None: none within this WAL). `complete` is False where a part of the WAL is unreadable."""
+
+    ok: bool
+    first_reachable: Pos | None = None
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class LastGood:
+    """The newest position that restores; `before` names the snapshot index from which on snapshots do not serve."""
+
+    pos: Pos
+    before: int | None = None
+    notes: tuple[str, ...] = ()
+
+
+def prove(
+    replica: FileReplica, snapshot: SnapshotInfo, offset: int, report: Reporter, cancel: CancelToken
+) -> Proof:
+    """Look at the bytes: a page whose first frame lies after `offset` and whose image in the snapshot is that of such
+    a frame comes from the future; so does a page that the snapshot no longer has.
+    """
+    frames = read_frames(replica, snapshot.generation, snapshot.index, report, cancel, hashes=True)
+    held, count = _held_pages(replica, snapshot, frames, report, cancel)
+    done = frames.transactions
+    ok_at = [
+        int(end)
+        for end, size in zip(done.end_offset.tolist(), done.database_pages.tolist(), strict=True)
+        if end >= offset and _reachable(frames, held, count, int(end), int(size))
+    ]
+    first = Pos(snapshot.generation, snapshot.index, ok_at[0]) if ok_at else None
+    complete = frames.problem is None
+    return Proof(bool(ok_at) and ok_at[0] == offset and complete, first, complete)
+
+
+def _reachable(frames: FrameTable, held: npt.NDArray[np.int64], count: int, end: int, size: int) -> bool:
+    """True if replaying the WAL up to `end` over the snapshot gives one state. `held[p]` is the first frame of page p
+    where the snapshot's image of it is one of its frames, else -1; `count` is the snapshot's number of pages."""
+    limit = (end - wal.HEADER_SIZE) // (frames.header.frame_size if frames.header else 1)
+    if (held[1 : size + 1] >= limit).any():
+        return False
+    if size <= count:
+        return True
+    written = np.unique(frames.pages[:limit])
+    return int(((written > count) & (written <= size)).sum()) >= size - count
+
+
+def _held_pages(
+    replica: FileReplica, snapshot: SnapshotInfo, frames: FrameTable, report: Reporter, cancel: CancelToken
+) -> tuple[npt.NDArray[np.int64], int]:
+    """For each page the first of its frames, where the snapshot holds one of its frames' images; else -1."""
+    pages = frames.pages[: frames.valid_frames].astype(np.int64)
+    order = np.argsort(pages, kind="stable")
+    starts = np.searchsorted(pages[order], np.arange(int(pages.max(initial=0)) + 2))
+    path = replica.storage.path(replica.snapshot_path(snapshot))
+    blocks = replica.read_snapshot_file(snapshot)
+    head, rest = snapshot_header(blocks, path, snapshot.index)
+    held = np.full(len(starts), -1, np.int64)
+    report.phase("look into the snapshot", snapshot.size)
+    page, total = 0, 0
+    data = memoryview(rest)
+    while True:
+        whole = len(data) // head.page_size
+        for i in range(whole):
+            page += 1
+            if page + 1 < len(starts) and starts[page] < starts[page + 1]:
+                digest = xxhash.xxh3_64_intdigest(data[i * head.page_size : (i + 1) * head.page_size])
+                own = order[starts[page] : starts[page + 1]]
+                if (frames.hashes[own] == digest).any():
+                    held[page] = own[0]
+        total += whole * head.page_size
+        left = bytes(data[whole * head.page_size :])
+        cancel.check()
+        block = next(blocks, None)
+        if block is None:
+            break
+        data = memoryview(left + block if left else block)
+    check_snapshot_size(total + len(left), head.page_size, path, snapshot.index)
+    return held, page
+
+
+def find_last_good(
+    replica: FileReplica, generation: str, report: Reporter, cancel: CancelToken
+) -> LastGood:
+    """The newest position of a generation to which sound files lead. Reads all of them.
+
+    Raises DamageError (no snapshot is sound) or NoSuchTargetError (there is none).
+    """
+    snapshots = replica.snapshots(generation)
+    if not snapshots:
+        raise NoSuchTargetError("find the last good position", f"generation {generation} has no snapshot")
+    stands_alone: LastGood | None = None
+    reached: list[LastGood] = []
+    problem: LitetuiError | None = None
+    before: int | None = None
+    for snapshot in reversed(snapshots):
+        cancel.check()
+        try:
+            pos = walk(replica, snapshot, report, cancel)
+        except (DamageError, UnreadableError) as error:
+            problem = problem or error
+            report.log(str(error), "warning")
+            before = snapshot.index
+            continue
+        notes = () if before is None else (f"snapshot {before:08x} is damaged: an earlier one is taken",)
+        inside = pos.index == snapshot.index and 0 < pos.offset
+        if not inside and not (pos.offset == 0 and pos.index == snapshot.index and _has_wal(replica, snapshot)):
+            reached.append(LastGood(pos, before, notes))
+            break
+        if inside:
+            if pos.offset == _end_of(replica, snapshot, report, cancel):
+                reached.append(LastGood(pos, before, notes))
+                break
+            proof = prove(replica, snapshot, pos.offset, report, cancel)
+            if proof.ok or (not proof.complete and proof.first_reachable == pos):
+                doubt = (
+                    ()
+                    if proof.ok
+                    else (
+                        f"the WAL of index {pos.index:08x} is damaged after this: that the snapshot holds nothing from "
+                        "that part cannot be proved from bytes, so mind the integrity check",
+                    )
+                )
+                reached.append(LastGood(pos, before, notes + doubt))
+                break
+        alone = f"snapshot {snapshot.index:08x} is taken as it stands: the WAL of its index is damaged"
+        stands_alone = stands_alone or LastGood(Pos(generation, snapshot.index, 0), before, (*notes, alone))
+        before = snapshot.index
+    if reached and (stands_alone is None or reached[0].pos >= stands_alone.pos):
+        return reached[0]
+    if stands_alone is not None:
+        return stands_alone
+    assert problem is not None
+    raise problem
+
+
+def walk(replica: FileReplica, snapshot: SnapshotInfo, report: Reporter, cancel: CancelToken) -> Pos:
+    """Verify a snapshot and the WALs from its index on; the position behind the last good transaction.
+
+    Raises DamageError only for the snapshot itself.
+    """
+    path = replica.storage.path(replica.snapshot_path(snapshot))
+    report.phase(f"snapshot {snapshot.index:08x}", snapshot.size)
+    blocks = replica.read_snapshot_file(snapshot)
+    head, first = snapshot_header(blocks, path, snapshot.index)
+    size = len(first)
+    for block in blocks:
+        cancel.check()
+        size += len(block)
+    pages = check_snapshot_size(size, head.page_size, path, snapshot.index)
+    chain = Chain(snapshot.generation, snapshot.index, head.page_size, pages)
+    table = replica.wals(snapshot.generation)
+    report.phase(f"WALs from {snapshot.index:08x}", int(table.size[table.index >= snapshot.index].sum()))
+    index = snapshot.index
+    pool: list[npt.NDArray[np.uint8]] = []
+    done = 0
+    try:
+        while rows := table.rows_of(index):
+            form = _sound_form(replica, table, index, report, cancel) if len(rows) > 1 else list(rows)
+            newest_plain = rows.stop == len(table) and int(table.form[form[-1]]) == WHOLE
+            for batch in read_index(replica, table, form, tail=newest_plain, pool=pool):
+                cancel.check()
+                chain.check(batch)
+                batch.release()
+            done += int(table.size[form].sum())
+            report.advance(done)
+            index += 1
+    except (DamageError, UnreadableError) as error:
+        report.log(f"the sound part ends: {error}", "warning")
+    return chain.last
+
+
+def _sound_form(
+    replica: FileReplica, table: WALTable, index: int, report: Reporter, cancel: CancelToken
+) -> list[int]:
+    """Of several forms of one WAL the longest that verifies; the first where none does."""
+    forms = replica.forms_of(table, index)
+    if len(forms) == 1:
+        return forms[0]
+    tables = [(read_frames(replica, table.generation, index, report, cancel, rows=f), f) for f in forms]
+    sound = [(t.end_of_commits, -i, f) for i, (t, f) in enumerate(tables) if t.problem is None]
+    return max(sound)[2] if sound else forms[0]
+
+
+def _has_wal(replica: FileReplica, snapshot: SnapshotInfo) -> bool:
+    return bool(replica.wals(snapshot.generation).rows_of(snapshot.index))
+
+
+def _end_of(replica: FileReplica, snapshot: SnapshotInfo, report: Reporter, cancel: CancelToken) -> int:
+    """The end of the last commit of the snapshot's own WAL if all of that WAL is sound, else -1."""
+    frames = read_frames(replica, snapshot.generation, snapshot.index, report, cancel)
+    return frames.end_of_commits if frames.problem is None else -1

@@ -1,0 +1,213 @@
+"""What the names of a replica tell: which generations are complete, and what needs attention. Opens no file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from litetui.replica.catalog import SEGMENT, WHOLE, WALTable
+from litetui.replica.file import FileReplica
+from litetui.replica.types import Finding, GenerationStats, SnapshotInfo
+
+_ORDER = {"error": 0, "warning": 1, "info": 2}
+_YOUNG_NS = 60 * 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationSurvey:
+    """A generation by its names. `restorable` says that nothing on the way from its newest snapshot to its newest
+    file is missing by name; `why_not` says what is."""
+
+    generation: str
+    stats: GenerationStats
+    restorable: bool
+    why_not: str
+    first_index: int | None
+    last_index: int | None
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """All generations, the newest first, and all findings, the worst first."""
+
+    generations: tuple[GenerationSurvey, ...]
+    findings: tuple[Finding, ...]
+
+
+def survey(replica: FileReplica, now_ns: int) -> Survey:
+    """Look at the names, sizes and times of everything that is in the replica's folders."""
+    generations = tuple(_generation(replica, g, now_ns) for g in replica.generations())
+    findings = [f for g in generations for f in g.findings] + replica.problems()
+    return Survey(generations, tuple(sorted(findings, key=lambda f: _ORDER[f.severity])))
+
+
+def _generation(replica: FileReplica, name: str, now_ns: int) -> GenerationSurvey:
+    stats, table, snapshots = replica.generation_stats(name), replica.wals(name), replica.snapshots(name)
+    findings = [*replica.problems(name), *_foreign(replica, name, now_ns)]
+    unreadable = any(f.code == "unreadable" for f in findings)
+    why_not = "it cannot be read" if unreadable else ""
+    if not snapshots and not unreadable:
+        why_not = "it has no snapshot"
+        findings.append(
+            Finding(
+                "error",
+                "no-snapshot",
+                f"generation {name} has no snapshot: nothing of it can be restored",
+                "keep the replicator running until it has written one, or restore another generation",
+                generation=name,
+            )
+        )
+    if snapshots:
+        damage = _chain(replica, name, table, snapshots)
+        findings += damage
+        latest = [f for f in damage if f.severity == "error"]
+        why_not = why_not or (latest[0].message if latest else "")
+        findings += _order_of_times(name, table)
+    indexes = [s.index for s in snapshots] + ([int(table.index[0]), int(table.index[-1])] if len(table) else [])
+    return GenerationSurvey(
+        name, stats, not why_not, why_not, min(indexes, default=None), max(indexes, default=None), tuple(findings)
+    )
+
+
+def _chain(replica: FileReplica, name: str, table: WALTable, snapshots: list[SnapshotInfo]) -> list[Finding]:
+    """What is missing between the snapshots and the newest WAL; worse where the latest state needs it."""
+    findings: list[Finding] = []
+    first, newest = snapshots[0].index, snapshots[-1].index
+    indexes = table.indexes().astype(np.int64)
+    early = indexes[indexes < first]
+    if len(early):
+        findings.append(
+            Finding(
+                "warning",
+                "orphan-wal",
+                f"WALs {_span(early)} lie before the first snapshot {first:08x}: no restore can use them",
+                "retention removes them; nothing needs to be done",
+                generation=name,
+                index=int(early[0]),
+            )
+        )
+    needed = indexes[indexes >= first]
+    if len(needed) and int(needed[-1]) > first or (len(needed) and int(needed[0]) > first):
+        missing = np.setdiff1d(np.arange(first, int(needed[-1]) + 1), needed)
+        for part, severity in ((missing[missing < newest], "warning"), (missing[missing >= newest], "error")):
+            if len(part):
+                findings.append(_missing(name, part, severity == "error", newest))
+    firsts = np.flatnonzero(np.concatenate([[True], table.index[1:] != table.index[:-1]])) if len(table) else []
+    for row in np.array(firsts, np.intp)[table.offset[firsts] != 0] if len(table) else []:
+        index = int(table.index[row])
+        if index >= first:
+            findings.append(
+                Finding(
+                    "error" if index >= newest else "warning",
+                    "missing-segment",
+                    f"the first segment of WAL {name}/{index:08x} is missing",
+                    "restore up to the WAL before it: --to-last-good",
+                    generation=name,
+                    index=index,
+                    offset=0,
+                )
+            )
+    return findings + _sizes(replica, name, table, snapshots)
+
+
+def _missing(name: str, part: np.ndarray, latest: bool, newest: int) -> Finding:
+    takes = "the latest state cannot be restored" if latest else f"states before snapshot {newest:08x} are out of reach"
+    return Finding(
+        "error" if latest else "warning",
+        "missing-wal",
+        f"WAL {_span(part)} of generation {name} is missing: {takes}",
+        "restore up to it: --to-last-good; a living database needs a new snapshot now",
+        generation=name,
+        index=int(part[0]),
+    )
+
+
+def _sizes(replica: FileReplica, name: str, table: WALTable, snapshots: list[SnapshotInfo]) -> list[Finding]:
+    """Files without content. The newest `.wal` may be empty: it has just begun."""
+    empty = np.flatnonzero(table.size == 0)
+    if len(empty) and int(empty[-1]) == len(table) - 1 and table.form[-1] == WHOLE:
+        empty = empty[:-1]
+    findings = [
+        Finding(
+            "error" if int(table.index[row]) >= snapshots[-1].index else "warning",
+            "empty-file",
+            f"WAL file {table.name(int(row))} of generation {name} is empty",
+            "restore up to it: --to-last-good",
+            path=replica.storage.path(replica.wal_path(table[int(row)])),
+            generation=name,
+            index=int(table.index[row]),
+        )
+        for row in empty[:100]
+    ]
+    findings += [
+        Finding(
+            "error",
+            "empty-file",
+            f"snapshot {s.index:08x} of generation {name} is empty",
+            "restore from an earlier snapshot: --to-last-good",
+            path=replica.storage.path(replica.snapshot_path(s)),
+            generation=name,
+            index=s.index,
+        )
+        for s in snapshots
+        if s.size == 0
+    ]
+    return findings
+
+
+def _order_of_times(name: str, table: WALTable) -> list[Finding]:
+    """Segments whose times run backwards: position order is time order in what Litestream writes."""
+    times = table.mtime_ns[table.form == SEGMENT]
+    wrong = int((times[1:] < times[:-1]).sum()) if len(times) > 1 else 0
+    if not wrong:
+        return []
+    return [
+        Finding(
+            "warning",
+            "time-order",
+            f"the times of {wrong} WAL file(s) of generation {name} run backwards: was this replica copied without "
+            "its times?",
+            "restore by index or position rather than by time; copy replicas with cp -a or rsync -t",
+            generation=name,
+        )
+    ]
+
+
+def _foreign(replica: FileReplica, name: str, now_ns: int) -> list[Finding]:
+    paths = replica.foreign(name)
+    temporary = [p for p in paths if p.endswith(".tmp")]
+    others = [p for p in paths if not p.endswith(".tmp")]
+    findings = []
+    if temporary:
+        findings.append(
+            Finding(
+                "info",
+                "temporary-file",
+                f"{len(temporary)} temporary file(s) in generation {name}, e.g. {temporary[0].rpartition('/')[2]}: "
+                "a writer is at work, or was stopped",
+                "nothing reads them",
+                path=replica.storage.path(temporary[0]),
+                generation=name,
+            )
+        )
+    if others:
+        data_like = [p for p in others if p.endswith((".wal", ".lz4", ".snapshot"))]
+        findings.append(
+            Finding(
+                "warning" if data_like else "info",
+                "unknown-file",
+                f"{len(others)} file(s) in generation {name} are no data of it, e.g. "
+                f"{(data_like or others)[0].rpartition('/')[2]}",
+                "litetui leaves them alone, and so does Litestream",
+                path=replica.storage.path((data_like or others)[0]),
+                generation=name,
+            )
+        )
+    return findings
+
+
+def _span(indexes: np.ndarray) -> str:
+    first, last = int(indexes[0]), int(indexes[-1])
+    return f"{first:08x}" if first == last else f"{first:08x} to {last:08x} ({len(indexes)})"

@@ -1,0 +1,127 @@
+"""What a restore is asked for: the values, their text, and the restore points around a time."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import numpy as np
+
+from litetui.errors import UsageError
+from litetui.replica.file import FileReplica
+from litetui.replica.types import Pos
+from litetui.units import NS, format_time, parse_duration, parse_time
+
+_INDEX = re.compile(r"(?:0x)?([0-9a-f]{1,8})", re.IGNORECASE)
+_LOCAL = re.compile(r"(?:([0-9]{4}-[0-9]{2}-[0-9]{2})[T ])?([0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?)(Z?)")
+_SHORT_POSITION = re.compile(r"([0-9a-f]{8}):([0-9]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Which state to restore; nothing set is the latest.
+
+    index alone       up to and with the whole of that WAL
+    index and offset  all transactions that end at or before the offset
+    timestamp_ns      the highest position whose file is not newer than that
+    last_good         the newest state that the sound part of the replica leads to
+    """
+
+    generation: str | None = None
+    index: int | None = None
+    offset: int | None = None
+    timestamp_ns: int | None = None
+    last_good: bool = False
+
+    @classmethod
+    def at(cls, pos: Pos) -> Target:
+        return cls(pos.generation, pos.index, pos.offset)
+
+
+@dataclass(frozen=True, slots=True)
+class RestorePoint:
+    """A state that the replica's files lead to: the index and, where the file is a segment, the offset it begins at.
+
+    `time_ns` is the time of the file that carries it; `what` names the file in a word or two.
+    """
+
+    index: int
+    time_ns: int
+    what: str
+
+
+def parse_index(text: str) -> int:
+    """An index in hex as every table prints it, `0x` allowed. Raises UsageError."""
+    m = _INDEX.fullmatch(text.strip())
+    if m is None:
+        raise UsageError("read the index", f"{text!r} is no index", hint="an index has 8 hex digits, e.g. 0000007f")
+    return int(m[1], 16)
+
+
+def parse_target(text: str, *, now_ns: int, generation: str | None = None) -> Target:
+    """Whatever a person may write into the one target field. Raises UsageError.
+
+    Empty is the latest; `10m` is ago; times are RFC 3339, or local without a zone (`14:03`, `2026-11-22 14:03:22`), or
+    UTC with a Z; 8 hex digits are an index; then positions, with or without their generation; and `last-good`.
+    """
+    text = text.strip()
+    base = Target(generation)
+    if text in ("", "latest"):
+        return base
+    if text == "last-good":
+        return replace(base, last_good=True)
+    if "/" in text:
+        return Target.at(Pos.parse(text))
+    if (short := _SHORT_POSITION.fullmatch(text)) is not None:
+        return replace(base, index=int(short[1], 16), offset=int(short[2]))
+    if len(text.removeprefix("0x")) == 8 and _INDEX.fullmatch(text):
+        return replace(base, index=parse_index(text))
+    if (local := _LOCAL.fullmatch(text)) is not None:
+        return replace(base, timestamp_ns=_local_time(local, now_ns))
+    if re.fullmatch(r"(?:[0-9.]+[a-z]+)+( ago)?", text):
+        return replace(base, timestamp_ns=now_ns - parse_duration(text.removesuffix(" ago")))
+    try:
+        return replace(base, timestamp_ns=parse_time(text))
+    except UsageError:
+        raise UsageError(
+            "read the target",
+            f"{text!r} is no target",
+            hint="write 10m, 14:03, a time, an index (8 hex digits), a position, last-good, or nothing for the latest",
+        ) from None
+
+
+def _local_time(m: re.Match[str], now_ns: int) -> int:
+    """A time of day or a date and time; without a Z in the zone of this machine."""
+    utc = bool(m[3])
+    day = m[1]
+    if day is None:
+        now = datetime.fromtimestamp(now_ns // NS).astimezone()
+        day = (datetime.fromisoformat(format_time(now_ns)[:19]) if utc else now).date().isoformat()
+    clock = m[2].rjust(5, "0") if m[2].count(":") == 1 else m[2]
+    clock = clock if clock[2] == ":" else "0" + clock
+    whole, _, fraction = clock.partition(".")
+    whole = whole if whole.count(":") == 2 else whole + ":00"
+    try:
+        moment = datetime.fromisoformat(f"{day}T{whole}")
+    except ValueError as error:
+        raise UsageError("read the time", f"{m[0]!r}: {error}") from None
+    text = moment.isoformat() + ("Z" if utc else moment.astimezone().isoformat()[-6:])
+    return parse_time(text) + int(fraction.ljust(9, "0") or "0")
+
+
+def restore_points_around(
+    replica: FileReplica, generation: str, timestamp_ns: int
+) -> tuple[RestorePoint | None, RestorePoint | None]:
+    """The last restore point at or before a time and the first after it, by the times of files."""
+    table = replica.wals(generation)
+    points = [RestorePoint(s.index, s.created_ns, "snapshot") for s in replica.snapshots(generation)]
+    if len(table):
+        before = np.flatnonzero(table.mtime_ns <= timestamp_ns)
+        after = np.flatnonzero(table.mtime_ns > timestamp_ns)
+        rows = ([int(before[-1])] if len(before) else []) + ([int(after[0])] if len(after) else [])
+        points += [RestorePoint(int(table.index[r]), int(table.mtime_ns[r]), table[r].name) for r in rows]
+    early = [p for p in points if p.time_ns <= timestamp_ns]
+    late = [p for p in points if p.time_ns > timestamp_ns]
+    key = lambda p: p.time_ns  # noqa: E731
+    return max(early, key=key, default=None), min(late, key=key, default=None)

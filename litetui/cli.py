@@ -92,7 +92,12 @@ def _run_app(path: str | None, *, readonly: bool, ascii_only: bool, demo: bool) 
         )
     from litetui.tui.app import run_app
 
-    return run_app(path, readonly=readonly, ascii=ascii_only, demo=demo)
+    if demo:
+        from litetui.demo import sample
+
+        with sample() as path:
+            return run_app(path, readonly=readonly, ascii=ascii_only, demo=True)
+    return run_app(path, readonly=readonly, ascii=ascii_only)
 
 
 def _open_replica(path: str) -> FileReplica:
@@ -273,7 +278,8 @@ def frames(replica: str, generation: str, index: str, as_json: bool) -> None:
                 "salt1": table.salt1,
                 "salt2": table.salt2,
                 "frames": [
-                    {"frame": i, "offset": table.offset(i), "page": page, "commit": commit, "valid": i < table.valid_frames}
+                    {"frame": i, "offset": table.offset(i), "page": page, "commit": commit,
+                     "valid": i < table.valid_frames}
                     for i, (page, commit) in enumerate(zip(table.pages.tolist(), table.commits.tolist(), strict=True))
                 ],
                 "transactions": [
@@ -421,12 +427,13 @@ def _result_json(result: RestoreResult) -> dict[str, Any]:
 
 
 def _print_plan(plan: RestorePlan, output: str) -> None:
-    now = time.time_ns()
+    now, snapshot = time.time_ns(), plan.snapshot
     rows = [
         ("restore", f"{plan.position}, the state of {format_time(plan.until_ns)} ({format_age(plan.until_ns, now)})"),
         ("to", output),
-        ("snapshot", f"{plan.snapshot.index:08x}, {format_size(plan.snapshot.size)}, {format_time(plan.snapshot.created_ns)}"),
-        ("WAL", f"{len(plan.wals)} files, indexes {plan.min_index:08x} to {plan.max_index:08x}" if len(plan.wals) else "none"),
+        ("snapshot", f"{snapshot.index:08x}, {format_size(snapshot.size)}, {format_time(snapshot.created_ns)}"),
+        ("WAL", f"{len(plan.wals)} files, indexes {plan.min_index:08x} to {plan.max_index:08x}" if len(plan.wals)
+         else "none"),
         ("reads", f"{format_size(plan.bytes_to_read)} in {plan.file_count} files"),
         ("database", format_size(plan.database_size or 0)),
         ("leaves out", plan.left_out or "nothing"),
@@ -484,7 +491,7 @@ def run(args: Sequence[str]) -> int:
         return _report(str(error), None, 1)
     except MemoryError:
         return _report("there is not enough memory", None, 1)
-    except Exception as error:  # noqa: BLE001  the last resort: no traceback reaches a person
+    except Exception as error:
         if os.environ.get("LITETUI_DEBUG"):
             raise
         hint = "please report it; LITETUI_DEBUG=1 shows where it happened"

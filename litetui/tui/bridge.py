@@ -1,0 +1,154 @@
+"""From threads to the screen: jobs and loads become messages, progress is looked at ten times a second.
+
+Threads only post messages. All state here is touched by the app's own thread alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from litetui.errors import LitetuiError
+from litetui.jobs.job import Job
+from litetui.jobs.runner import Load, Runner
+from litetui.tui.messages import JobChanged, JobsMoved, LoadAnswered, LogLines
+
+if TYPE_CHECKING:
+    from textual.app import App
+    from textual.timer import Timer
+
+POLL_SECONDS = 0.1
+NO_ANSWER_SECONDS = 10.0
+
+
+@dataclass
+class _Waiting:
+    load: Load
+    then: Callable[[Any], None]
+    fail: Callable[[LitetuiError], None]
+    timer: Timer
+
+
+class Bridge:
+    """The app's hand on its runner and its loads."""
+
+    def __init__(self, app: App[Any], runner: Runner) -> None:
+        self.app = app
+        self.runner = runner
+        self.idle = asyncio.Event()
+        self.idle.set()
+        self._seen: dict[int, int] = {}
+        self._waiting: dict[str, _Waiting] = {}
+        self._delayed: dict[str, Timer] = {}
+        self._poll: Timer | None = None
+        runner.listener = self._heard
+
+    def start(self) -> None:
+        """Begin to poll; called when the app is mounted."""
+        self._poll = self.app.set_interval(POLL_SECONDS, self._look, pause=True)
+
+    def submit(self, job: Job) -> Job:
+        self.runner.submit(job)
+        self._settle()
+        return job
+
+    # loads
+
+    def load(
+        self,
+        key: str,
+        work: Callable[[], Any],
+        then: Callable[[Any], None],
+        fail: Callable[[LitetuiError], None],
+        *,
+        path: str,
+    ) -> None:
+        """Run `work` in a thread and hand its result to `then`. A newer load of the key drops this answer."""
+        self.forget(key)
+        load = Load(key, work, path=path, done=self._answered)
+        timer = self.app.set_timer(NO_ANSWER_SECONDS, lambda: self._overdue(key, load))
+        self._waiting[key] = _Waiting(load, then, fail, timer)
+        self._settle()
+        load.start()
+
+    def delay(self, key: str, seconds: float, call: Callable[[], None]) -> None:
+        """Call after a pause in which nobody asks for the same key again."""
+        if (timer := self._delayed.pop(key, None)) is not None:
+            timer.stop()
+
+        def now() -> None:
+            self._delayed.pop(key, None)
+            call()
+            self._settle()
+
+        self._delayed[key] = self.app.set_timer(seconds, now)
+        self._settle()
+
+    def forget(self, key: str) -> None:
+        """No answer to this key is wanted any more."""
+        if (waiting := self._waiting.pop(key, None)) is not None:
+            waiting.timer.stop()
+        if (timer := self._delayed.pop(key, None)) is not None:
+            timer.stop()
+        self._settle()
+
+    def loading(self, key: str) -> bool:
+        return key in self._waiting
+
+    def take(self, load: Load) -> float | None:
+        """Deliver an answer; how long it took in seconds, or None if nobody waits for it any more."""
+        waiting = self._waiting.get(load.key)
+        if waiting is None or waiting.load is not load:
+            return None
+        del self._waiting[load.key]
+        waiting.timer.stop()
+        if load.error is not None:
+            waiting.fail(load.error)
+        else:
+            waiting.then(load.result)
+        self._settle()
+        return load.seconds
+
+    def _answered(self, load: Load) -> None:
+        self.app.post_message(LoadAnswered(load))
+
+    def _overdue(self, key: str, load: Load) -> None:
+        waiting = self._waiting.get(key)
+        if waiting is not None and waiting.load is load:
+            waiting.fail(load.no_answer())
+
+    # jobs
+
+    def _heard(self, job: Job) -> None:
+        self.app.post_message(JobChanged(job))
+
+    def job_changed(self, job: Job) -> None:
+        """A job is in another state: poll while any is unfinished, and fetch the last lines of its log."""
+        self._look()
+        if self._poll is not None:
+            if self.runner.unfinished:
+                self._poll.resume()
+            else:
+                self._poll.pause()
+        self._settle()
+
+    def _look(self) -> None:
+        lines = []
+        for job in self.runner.jobs:
+            new = job.lines_since(self._seen.get(job.id, 0))
+            if new:
+                self._seen[job.id] = new[-1].number
+                lines.extend(new)
+        if lines:
+            self.app.post_message(LogLines(sorted(lines, key=lambda line: line.at_ns)))
+        if self.runner.unfinished:
+            self.app.post_message(JobsMoved())
+
+    def _settle(self) -> None:
+        busy = self._waiting or self._delayed or self.runner.unfinished
+        if busy:
+            self.idle.clear()
+        else:
+            self.idle.set()

@@ -1,0 +1,90 @@
+"""Every glyph of the app, one meaning each, with the ASCII form that `--ascii` shows instead."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+
+@dataclass(frozen=True, slots=True)
+class Glyphs:
+    """The glyphs in use. The default values are the Unicode forms; `ASCII` holds the others."""
+
+    # verdicts
+    ok: str = "✔"
+    damaged: str = "✗"
+    unrestorable: str = "⊘"
+    unchecked: str = "·"
+    unreadable: str = "?"
+    # findings
+    error: str = "✗"
+    warning: str = "!"
+    info: str = "·"
+    # things
+    snapshot: str = "◆"
+    newest: str = "●"
+    ended: str = "○"
+    active: str = "▸"
+    # states of jobs
+    queued: str = "…"
+    running: str = "▶"
+    cancelling: str = "◌"
+    done: str = "✔"
+    failed: str = "✗"
+    cancelled: str = "⊘"
+    # parts of widgets
+    opened: str = "▾"
+    closed: str = "▸"
+    bar_done: str = "━"
+    bar_left: str = "─"
+    chosen: str = "(•)"
+    unchosen: str = "( )"
+    cut: str = "…"
+    bullet: str = "·"
+    taken: str = "◂"
+    rule: str = "─"
+    mark: str = "▎"
+    between: str = "–"
+    up: str = "▲"
+    down: str = "▼"
+
+
+UNICODE = Glyphs()
+ASCII = Glyphs(
+    ok="OK",
+    damaged="X",
+    unrestorable="-",
+    unchecked=".",
+    unreadable="?",
+    error="X",
+    warning="!",
+    info=".",
+    snapshot="#",
+    newest="*",
+    ended="o",
+    active=">",
+    queued="..",
+    running=">",
+    cancelling="~",
+    done="OK",
+    failed="X",
+    cancelled="-",
+    opened="v",
+    closed=">",
+    bar_done="=",
+    bar_left="-",
+    chosen="(*)",
+    unchosen="( )",
+    cut="~",
+    bullet="-",
+    taken="<",
+    rule="-",
+    mark="|",
+    between="-",
+    up="^",
+    down="v",
+)
+
+
+def names() -> list[str]:
+    """The name of every glyph."""
+    return [field.name for field in fields(Glyphs)]

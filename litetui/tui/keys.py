@@ -1,0 +1,219 @@
+"""The one table of actions: keys, footer, help and palette are all made from it.
+
+An action that is not possible stays in sight, greyed, and says why when it is pressed: its `why_not` gives
+the reason for a situation, or "" when it may go ahead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from textual.binding import Binding
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What the browser is at, as far as actions depend on it."""
+
+    pane: str = "tree"  # tree, detail, jobs, log
+    replica: bool = False
+    generations: int = 0
+    readonly: bool = False
+    table_rows: int = 0
+    filtered: bool = False
+    tabs: int = 0
+    zoomed: bool = False
+    narrow: bool = False
+    job_state: str = ""  # of the job under the cursor, or of the only unfinished one
+
+
+WhyNot = Callable[[Situation], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing that a person can ask for.
+
+    where   "browser": works wherever the focus is; "tree", "table": keys of that widget
+    act     the action string of the widget or the screen that the keys call
+    rank    order in the footer, lower is more important; None: not in the footer
+    panes   the panes whose footer shows it; empty: all
+    """
+
+    id: str
+    keys: tuple[str, ...]
+    label: str
+    help: str
+    group: str
+    where: str = "browser"
+    act: str = ""
+    rank: int | None = None
+    panes: tuple[str, ...] = ()
+    why_not: WhyNot = lambda _: ""
+
+    @property
+    def shown_key(self) -> str:
+        return _SHOWN.get(self.keys[0], self.keys[0])
+
+    @property
+    def shown_keys(self) -> str:
+        return " ".join(_SHOWN.get(key, key) for key in self.keys)
+
+
+_SHOWN = {
+    "slash": "/",
+    "question_mark": "?",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "plus": "+",
+    "less_than_sign": "<",
+    "greater_than_sign": ">",
+    "escape": "esc",
+    "ctrl+p": "^p",
+    "ctrl+q": "^q",
+    "ctrl+d": "^d",
+    "ctrl+u": "^u",
+    "f1": "F1",
+    "f5": "F5",
+    "space": "space",
+}
+
+
+def _needs_replica(at: Situation) -> str:
+    return "" if at.replica else "no replica is open: press O"
+
+
+def _writes(what: str) -> WhyNot:
+    def why_not(at: Situation) -> str:
+        if at.readonly:
+            return "started with --readonly"
+        return f"{what}: this version only reads replicas"
+
+    return why_not
+
+
+def _later(what: str) -> WhyNot:
+    return lambda _: f"{what}: not in this version yet"
+
+
+def _restore(at: Situation) -> str:
+    if not at.replica:
+        return "no replica is open: press O"
+    return "" if at.generations else "there is no generation to restore from"
+
+
+def _table(at: Situation) -> str:
+    return "" if at.table_rows or at.filtered else "there is no table with rows in this pane"
+
+
+def _tabs(at: Situation) -> str:
+    return "" if at.tabs > 1 else "this pane has no tabs here"
+
+
+def _cancel(at: Situation) -> str:
+    if at.job_state in ("running", "queued"):
+        return ""
+    if at.job_state == "cancelling":
+        return "it is being cancelled already"
+    if at.job_state:
+        return f"this job has ended already: {at.job_state}"
+    return "no job runs"
+
+
+RESTORE, LOOK, MOVE, JOBS, APP = "Restore", "Look", "Move", "Jobs and log", "litetui"
+LATER = "With a database (later versions)"
+
+ACTIONS: tuple[Action, ...] = (
+    Action("restore", ("r",), "restore", "restore what the cursor stands on; the plan is shown first",
+           RESTORE, rank=1, why_not=_restore),
+    Action("filter", ("slash",), "filter", "show only rows that hold the text; `!text` those that do not",
+           LOOK, rank=4, panes=("detail", "log"), why_not=_table),
+    Action("open_row", ("enter",), "open", "open what the cursor stands on", LOOK, "table", "choose",
+           rank=2, panes=("detail", "jobs")),
+    Action("tab_before", ("left_square_bracket",), "tab", "the tab before", LOOK, why_not=_tabs),
+    Action("tab_after", ("right_square_bracket",), "next tab", "the next tab", LOOK, rank=6,
+           panes=("tree", "detail"), why_not=_tabs),
+    Action("sort_before", ("less_than_sign",), "sort", "sort by the column before", LOOK, why_not=_table),
+    Action("sort_after", ("greater_than_sign",), "sort", "sort by the next column", LOOK, rank=12,
+           panes=("detail",), why_not=_table),
+    Action("reverse", ("I",), "reverse", "reverse the order of the rows", LOOK, why_not=_table),
+    Action("copy", ("y",), "copy", "copy the position, the path, the command or the row",
+           LOOK, rank=10, why_not=_needs_replica),
+    Action("export", ("e",), "export", "write the table to a file, as CSV or JSON", LOOK, rank=14,
+           panes=("detail",), why_not=_table),
+    Action("refresh", ("R", "f5"), "read again", "read the replica again now", LOOK, why_not=_needs_replica),
+    Action("watch", ("w",), "watch", "look for changes every few seconds, on or off", LOOK, rank=13,
+           why_not=_needs_replica),
+    Action("next_pane", ("tab",), "next pane", "the next pane", MOVE, act="next_pane"),
+    Action("previous_pane", ("shift+tab",), "pane before", "the pane before", MOVE, act="previous_pane"),
+    Action("pane_1", ("1",), "tree", "go to the tree of generations", MOVE),
+    Action("pane_2", ("2",), "details", "go to the details", MOVE),
+    Action("pane_3", ("3", "J"), "jobs", "go to the jobs", MOVE),
+    Action("pane_4", ("4", "L"), "log", "go to the log", MOVE),
+    Action("zoom", ("plus",), "zoom", "give the whole screen to this pane, and back", MOVE),
+    Action("back", ("escape",), "back", "clear the filter, leave the zoom, go back to the tree", MOVE),
+    Action("up", ("up", "k"), "up", "one row up", MOVE, "rows", "cursor_up"),
+    Action("down", ("down", "j"), "down", "one row down", MOVE, "rows", "cursor_down"),
+    Action("first", ("home", "g"), "first", "the first row", MOVE, "rows", "cursor_first"),
+    Action("last", ("end", "G"), "last", "the last row", MOVE, "rows", "cursor_last"),
+    Action("page_up", ("pageup",), "page up", "one page up", MOVE, "rows", "page_up"),
+    Action("page_down", ("pagedown",), "page down", "one page down", MOVE, "rows", "page_down"),
+    Action("half_up", ("ctrl+u",), "half up", "half a page up", MOVE, "rows", "half_up"),
+    Action("half_down", ("ctrl+d",), "half down", "half a page down", MOVE, "rows", "half_down"),
+    Action("open_node", ("right", "l"), "open", "open the branch, or go to its first row", MOVE, "tree",
+           "open", rank=2, panes=("tree",)),
+    Action("close_node", ("left", "h"), "close", "close the branch, or go to its parent", MOVE, "tree",
+           "close", rank=3, panes=("tree",)),
+    Action("toggle_node", ("enter", "space"), "open or close",
+           "open or close the branch; on a leaf, go to its details", MOVE, "tree", "choose"),
+    Action("cancel", ("x",), "cancel job", "cancel the job under the cursor, or the only one that runs",
+           JOBS, rank=3, panes=("jobs",), why_not=_cancel),
+    Action("sync", ("s",), "sync", "copy what the database has committed into the replica",
+           LATER, rank=20, why_not=_writes("sync")),
+    Action("replicate", ("S",), "replicate", "keep syncing while litetui is open", LATER,
+           why_not=_writes("replicate")),
+    Action("snapshot", ("n",), "snapshot", "write a snapshot of the database into the replica", LATER,
+           why_not=_writes("snapshot")),
+    Action("validate", ("v",), "validate", "read every byte and say what can be restored",
+           LATER, rank=21, why_not=_later("validation")),
+    Action("retention", ("t",), "retention", "delete what is older than a duration", LATER, rank=22,
+           why_not=_writes("retention")),
+    Action("attach", ("o",), "attach", "attach the database that this replica belongs to", LATER,
+           why_not=_later("attaching a database")),
+    Action("open", ("O",), "open replica", "open another replica", APP, rank=15),
+    Action("palette", ("ctrl+p",), "palette", "search all actions", APP, rank=16),
+    Action("theme", ("T",), "theme", "the next colour theme, dark or light", APP),
+    Action("help", ("question_mark", "f1"), "help", "these keys, and what this pane shows", APP, rank=0),
+    Action("quit", ("q",), "quit", "leave the zoom or the pane; at the top, quit", APP, rank=0),
+)  # fmt: skip
+
+BY_ID = {action.id: action for action in ACTIONS}
+
+
+def bindings(*where: str) -> list[Binding]:
+    """The bindings of a widget or a screen, from the table."""
+    return [
+        Binding(
+            ",".join(action.keys),
+            action.act or f"do('{action.id}')",
+            action.label,
+            show=False,
+            id=f"{action.where}.{action.id}",
+            tooltip=action.help,
+        )
+        for action in ACTIONS
+        if action.where in where
+    ]
+
+
+def for_footer(pane: str) -> list[Action]:
+    """The actions of a pane's footer, the most important first."""
+    shown = [a for a in ACTIONS if a.rank is not None and (not a.panes or pane in a.panes)]
+    return sorted(shown, key=lambda action: action.rank or 0)
+
+
+def groups() -> Iterable[tuple[str, list[Action]]]:
+    """Groups in the order of the table, with their actions."""
+    for group in dict.fromkeys(action.group for action in ACTIONS):
+        yield group, [action for action in ACTIONS if action.group == group]

@@ -1,0 +1,196 @@
+"""What the screen knows of a replica: one frozen view, made in a thread, shown by everything.
+
+Nothing here opens a file by itself; `look` asks the replica, in whatever thread it is called. The widgets get
+the finished view and never touch the replica.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from litetui.replica.types import Finding, GenerationStats, SnapshotInfo
+
+if TYPE_CHECKING:
+    from litetui.ops.survey import GenerationSurvey, Survey
+    from litetui.replica.catalog import WALTable
+    from litetui.replica.file import FileReplica
+
+NS = 1_000_000_000
+HOUR_NS = 3600 * NS
+SLACK_NS = 60 * NS  # a WAL that is compressed after the next one began is a little newer than that one
+
+
+@dataclass(frozen=True, slots=True)
+class IndexColumns:
+    """The WAL indexes of a generation, ascending, as columns.
+
+    index      the indexes
+    files      how many files each has
+    first_row  where its files begin in the generation's WAL table
+    last_ns    the time of its last file; made to rise where it is only a little out of order
+    in_order   False where times do not rise with the indexes: a replica that was copied without its times
+    """
+
+    index: Any
+    files: Any
+    first_row: Any
+    last_ns: Any
+    in_order: bool
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def row_of(self, index: int) -> int | None:
+        """Where an index stands in these columns."""
+        import numpy as np
+
+        at = int(np.searchsorted(self.index, index))
+        return at if at < len(self.index) and int(self.index[at]) == index else None
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationView:
+    """A generation as it was when the view was made."""
+
+    survey: GenerationSurvey
+    snapshots: tuple[SnapshotInfo, ...]
+    wals: WALTable
+    indexes: IndexColumns
+    newest: bool
+
+    @property
+    def name(self) -> str:
+        return self.survey.generation
+
+    @property
+    def stats(self) -> GenerationStats:
+        return self.survey.stats
+
+    @property
+    def worst(self) -> str:
+        """The worst severity of its findings, "" where there is none."""
+        severities = {finding.severity for finding in self.survey.findings}
+        return next((s for s in ("error", "warning", "info") if s in severities), "")
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaView:
+    """A replica as it was when the view was made; `generations` newest first."""
+
+    path: str
+    name: str
+    layout: str
+    survey: Survey
+    generations: tuple[GenerationView, ...]
+    taken_ns: int
+
+    def generation(self, name: str) -> GenerationView | None:
+        return next((g for g in self.generations if g.name == name), None)
+
+    @property
+    def newest(self) -> GenerationView | None:
+        return self.generations[0] if self.generations else None
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        return tuple(self.survey.findings)
+
+
+def look(replica: FileReplica, now_ns: int) -> ReplicaView:
+    """Make the view. Blocks; raises LitetuiError."""
+    from litetui.ops.survey import survey as survey_names
+
+    survey = survey_names(replica, now_ns)
+    generations = []
+    for number, of_one in enumerate(survey.generations):
+        wals = replica.wals(of_one.generation)
+        generations.append(
+            GenerationView(
+                of_one,
+                tuple(replica.snapshots(of_one.generation)),
+                wals,
+                index_columns(wals.index, wals.mtime_ns),
+                newest=number == 0,
+            )
+        )
+    name = os.path.basename(os.path.normpath(replica.path))
+    return ReplicaView(replica.path, name, replica.layout(), survey, tuple(generations), now_ns)
+
+
+def index_columns(index: Any, mtime_ns: Any) -> IndexColumns:
+    """The columns of the distinct indexes of a WAL table, whose rows are sorted by index and offset."""
+    import numpy as np
+
+    distinct, first, files = np.unique(index, return_index=True, return_counts=True)
+    if len(distinct) == 0:
+        return IndexColumns(distinct, files, first, np.zeros(0, np.int64), True)
+    last = np.maximum.reduceat(mtime_ns, first).astype(np.int64)
+    rising = np.maximum.accumulate(last)
+    in_order = bool((rising - last <= SLACK_NS).all())
+    return IndexColumns(distinct, files, first, rising if in_order else last, in_order)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A branch over the indexes `first` to `last`, which stand at `start` to `stop` in the columns."""
+
+    kind: str  # "day", "hour", "range"
+    value: int  # number of the day or the hour since the epoch, or the first index of the range
+    start: int
+    stop: int
+    first: int
+    last: int
+
+
+GROUP_LIMIT = 300
+PLAIN_LIMIT = 24
+
+
+def groups(columns: IndexColumns, start: int, stop: int, inside: str = "") -> list[Group] | None:
+    """How the indexes at `start` to `stop` are grouped inside a branch of kind `inside`; None: not at all.
+
+    Days, then hours; ranges of indexes where times cannot be trusted or an hour has too many.
+    """
+    count = stop - start
+    if count <= PLAIN_LIMIT or (inside in ("hour", "range") and count <= GROUP_LIMIT):
+        return None
+    if columns.in_order and inside in ("", "day"):
+        hours = int(columns.last_ns[stop - 1] // HOUR_NS) - int(columns.last_ns[start] // HOUR_NS)
+        if inside == "" and hours > 36:
+            return _by_time(columns, start, stop, "day", 24 * HOUR_NS)
+        by_hour = _by_time(columns, start, stop, "hour", HOUR_NS)
+        if len(by_hour) > 1:
+            return by_hour
+        if count <= GROUP_LIMIT:
+            return None
+    return _by_range(columns, start, stop)
+
+
+def _by_time(columns: IndexColumns, start: int, stop: int, kind: str, length: int) -> list[Group]:
+    import numpy as np
+
+    numbers = columns.last_ns[start:stop] // length
+    values, begins = np.unique(numbers, return_index=True)
+    bounds = [*(int(b) + start for b in begins), stop]
+    return [_group(columns, kind, int(value), bounds[n], bounds[n + 1]) for n, value in enumerate(values)]
+
+
+def _by_range(columns: IndexColumns, start: int, stop: int) -> list[Group]:
+    import numpy as np
+
+    span = int(columns.index[stop - 1]) - int(columns.index[start])
+    shift = 8
+    while span >> shift > GROUP_LIMIT:
+        shift += 8
+    values, begins = np.unique(columns.index[start:stop].astype(np.int64) >> shift, return_index=True)
+    bounds = [*(int(b) + start for b in begins), stop]
+    return [
+        _group(columns, "range", int(value) << shift, bounds[n], bounds[n + 1])
+        for n, value in enumerate(values)
+    ]
+
+
+def _group(columns: IndexColumns, kind: str, value: int, start: int, stop: int) -> Group:
+    return Group(kind, value, start, stop, int(columns.index[start]), int(columns.index[stop - 1]))

@@ -1,0 +1,196 @@
+"""The tree as lines: a pure function of the view and of the branches that are open.
+
+Lines are made anew after each change. That is what makes a refresh simple: selection and scroll position are
+kept by key, and nothing has to be moved about in a widget.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from litetui.tui.model import GenerationView, Group, ReplicaView, groups
+from litetui.units import format_age, format_clock, format_size
+
+Key = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the tree.
+
+    key      what it stands for: ("replica",), ("generation", g), ("snapshots", g), ("snapshot", g, i),
+             ("wals", g), ("day" or "hour" or "range", g, value, first, last), ("index", g, i)
+    text     its name; cut in the middle where it does not fit
+    note     muted words after it, dropped before the text is cut
+    glyph    name of a glyph before the text, with its status
+    """
+
+    key: Key
+    depth: int
+    text: str
+    note: str = ""
+    glyph: str = ""
+    status: str = ""
+    branch: bool = False
+    open: bool = False
+
+    @property
+    def kind(self) -> str:
+        return str(self.key[0])
+
+    @property
+    def generation(self) -> str:
+        return str(self.key[1]) if len(self.key) > 1 else ""
+
+
+def outline(view: ReplicaView, opened: Collection[Key], now_ns: int) -> list[Line]:
+    """All lines that are in sight."""
+    root: Key = ("replica",)
+    count = len(view.generations)
+    plural = "generation" if count == 1 else "generations"
+    is_open = root in opened
+    lines = [Line(root, 0, view.name or view.path, f"{count} {plural}", branch=count > 0, open=is_open)]
+    if is_open:
+        for generation in view.generations:
+            lines.extend(_generation(generation, opened, now_ns))
+    return lines
+
+
+def parent_of(key: Key, lines: list[Line], at: int) -> int | None:
+    """The line of the branch that holds line `at`."""
+    depth = lines[at].depth
+    return next((n for n in range(at - 1, -1, -1) if lines[n].depth < depth), None)
+
+
+def branches_above(view: ReplicaView, key: Key) -> list[Key]:
+    """The branches that must be open for `key` to be in sight."""
+    above: list[Key] = [("replica",)]
+    generation = view.generation(str(key[1])) if len(key) > 1 else None
+    if generation is None or key[0] == "generation":
+        return above
+    above.append(("generation", generation.name))
+    if key[0] == "snapshot":
+        above.append(("snapshots", generation.name))
+    if key[0] == "index":
+        above.append(("wals", generation.name))
+        above.extend(_groups_above(generation, int(key[2])))
+    return above
+
+
+def _groups_above(generation: GenerationView, index: int) -> Iterator[Key]:
+    columns = generation.indexes
+    start, stop, inside = 0, len(columns), ""
+    while (inner := groups(columns, start, stop, inside)) is not None:
+        group = next((g for g in inner if g.first <= index <= g.last), None)
+        if group is None:
+            return
+        yield group_key(generation.name, group)
+        start, stop, inside = group.start, group.stop, group.kind
+
+
+def group_key(generation: str, group: Group) -> Key:
+    # A group grows at its end while one looks; its key must not change with it.
+    return (group.kind, generation, group.value, group.first)
+
+
+def find_group(generation: GenerationView, key: Key) -> Group | None:
+    """The group that a key of a day, an hour or a range stands for."""
+    columns = generation.indexes
+
+    def search(start: int, stop: int, inside: str) -> Group | None:
+        for group in groups(columns, start, stop, inside) or ():
+            if group_key(generation.name, group) == key:
+                return group
+            if group.first <= int(key[3]) <= group.last:
+                found = search(group.start, group.stop, group.kind)
+                if found is not None:
+                    return found
+        return None
+
+    return search(0, len(columns), "")
+
+
+def _generation(generation: GenerationView, opened: Collection[Key], now_ns: int) -> Iterator[Line]:
+    key: Key = ("generation", generation.name)
+    is_open = key in opened
+    glyph, status, note = _verdict(generation, now_ns)
+    yield Line(key, 1, generation.name, note, glyph, status, branch=True, open=is_open)
+    if not is_open:
+        return
+    key = ("snapshots", generation.name)
+    count = len(generation.snapshots)
+    yield Line(key, 2, "snapshots", str(count), branch=count > 0, open=key in opened)
+    if key in opened:
+        for snapshot in reversed(generation.snapshots):
+            yield Line(
+                ("snapshot", generation.name, snapshot.index),
+                3,
+                f"{snapshot.index:08x}",
+                format_size(snapshot.size),
+                glyph="snapshot",
+            )
+    key = ("wals", generation.name)
+    count = len(generation.indexes)
+    yield Line(key, 2, "wal", str(count), branch=count > 0, open=key in opened)
+    if key in opened:
+        yield from _indexes(generation, 0, count, "", 3, opened, now_ns)
+
+
+def _verdict(generation: GenerationView, now_ns: int) -> tuple[str, str, str]:
+    """Glyph, status and words of a generation. Never green: names are no evidence of content."""
+    updated = generation.stats.updated_ns
+    age = "" if updated is None else format_age(updated, now_ns)
+    if not generation.survey.restorable:
+        return "unrestorable", "error", generation.survey.why_not
+    if generation.worst == "error":
+        return "damaged", "error", f"damaged, {'newest' if generation.newest else 'ended ' + age}"
+    if generation.newest:
+        return "newest", "", "newest"
+    return "ended", "", f"ended {age}"
+
+
+def _indexes(
+    generation: GenerationView,
+    start: int,
+    stop: int,
+    inside: str,
+    depth: int,
+    opened: Collection[Key],
+    now_ns: int,
+) -> Iterator[Line]:
+    inner = groups(generation.indexes, start, stop, inside)
+    if inner is None:
+        for at in range(stop - 1, start - 1, -1):
+            yield _index(generation, at, depth)
+        return
+    for group in reversed(inner):
+        key = group_key(generation.name, group)
+        is_open = key in opened
+        yield Line(
+            key, depth, group_text(group, now_ns), str(group.stop - group.start), branch=True, open=is_open
+        )
+        if is_open:
+            yield from _indexes(generation, group.start, group.stop, group.kind, depth + 1, opened, now_ns)
+
+
+def group_text(group: Group, now_ns: int) -> str:
+    """A group's name: `22 Nov`, `22 Nov 14:00Z`, `00000100–000001ff`."""
+    if group.kind == "range":
+        return f"{group.first:08x}–{group.last:08x}"
+    length = (24 if group.kind == "day" else 1) * 3600 * 1_000_000_000
+    at = group.value * length
+    other_day = format_clock(at, at + 40 * 86400 * 1_000_000_000, millis=False)  # always with its date
+    day, clock = other_day.rsplit(" ", 1)
+    return day if group.kind == "day" else f"{day} {clock[:5]}Z"
+
+
+def _index(generation: GenerationView, at: int, depth: int) -> Line:
+    columns = generation.indexes
+    index = int(columns.index[at])
+    files = int(columns.files[at])
+    active = generation.newest and at == len(columns) - 1
+    note = "active" if active else ("" if files == 1 else f"{files} segments")
+    return Line(
+        ("index", generation.name, index), depth, f"{index:08x}", note, glyph="active" if active else ""
+    )

@@ -1,0 +1,281 @@
+"""What the browser's keys do. The table of actions (keys.py) names each; `do_ID` carries it out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from textual import on
+
+from litetui.tui.outline import Key
+from litetui.tui.screens.copy_menu import CopyMenu
+from litetui.tui.screens.export import ExportDialog
+from litetui.tui.screens.help import HelpScreen
+from litetui.tui.screens.job import JobScreen
+from litetui.tui.screens.open import OpenDialog
+from litetui.tui.screens.restore import RestoreDialog, Start
+from litetui.tui.sources import Arranged, FrameSource, TransactionSource
+from litetui.tui.widgets.replica_tree import ReplicaTree
+from litetui.tui.widgets.row_view import RowView
+
+if TYPE_CHECKING:
+    from litetui.tui.screens.browser import Browser
+
+PANES = ("tree", "detail", "jobs", "log")
+
+
+class BrowserActions:
+    """Mixed into the browser, which holds the state."""
+
+    def action_do(self: Browser, action_id: str) -> None:
+        self.act(action_id)
+
+    # restore
+
+    def do_restore(self: Browser) -> None:
+        if self.view is None or self.app.replica is None:
+            return
+        start = self.restore_start()
+        self.app.push_screen(RestoreDialog(self.app.replica, self.view, start))
+
+    def restore_start(self: Browser) -> Start:
+        """The restore target that the cursor stands on."""
+        key = self.shown_key
+        newest = self.view.newest if self.view is not None else None
+        generation = str(key[1]) if len(key) > 1 else (newest.name if newest is not None else "")
+        if self.pane == "detail" and (row := self.table.base_row) is not None:
+            source = self.table.source.source if isinstance(self.table.source, Arranged) else self.table.source
+            if isinstance(source, TransactionSource):
+                end = int(source.frames.transactions.end_offset[row])
+                return Start(generation, f"{generation}/{int(key[2]):08x}:{end}")
+            if isinstance(source, FrameSource):
+                return Start(generation, self._transaction_of_frame(source, key, row))
+            if self.tab == "wal" and (index := _index_of(source.key(row))) is not None:
+                return Start(generation, f"{index:08x}")
+            if self.tab == "generations":
+                return Start(str(source.key(row)), "")
+            if self.tab == "snapshots":
+                return Start(generation, f"{generation}/{int(str(source.key(row))):08x}:0")
+        if key[0] == "index":
+            return Start(generation, f"{int(key[2]):08x}")
+        if key[0] == "snapshot":
+            return Start(generation, f"{generation}/{int(key[2]):08x}:0")
+        return Start(generation, "")
+
+    def _transaction_of_frame(self, source: FrameSource, key: Key, frame: int) -> str:
+        """The position of the end of the transaction that holds a frame, "" after the last commit."""
+        import numpy as np
+
+        transactions = source.frames.transactions
+        at = int(np.searchsorted(transactions.last_frame, frame))
+        if at >= len(transactions):
+            return f"{int(key[2]):08x}"
+        return f"{key[1]}/{int(key[2]):08x}:{int(transactions.end_offset[at])}"
+
+    # looking
+
+    def do_filter(self: Browser) -> None:
+        if self.pane == "tree":
+            self.go_to("detail")
+        field = self.detail_pane.filter
+        field.value = self.filter_text
+        field.display = True
+        self.call_after_refresh(field.focus)
+
+    def clear_filter(self: Browser) -> None:
+        self.app.bridge.forget("filter")
+        self.filter_text = ""
+        self.detail_pane.filter.value = ""
+        self.detail_pane.filter.display = False
+        self._show_tab()
+
+    def do_tab_before(self: Browser) -> None:
+        self._step_tab(-1)
+
+    def do_tab_after(self: Browser) -> None:
+        self._step_tab(1)
+
+    def _step_tab(self: Browser, step: int) -> None:
+        tabs = self.shown.tabs if self.shown else ()
+        at = next((n for n, tab in enumerate(tabs) if tab.id == self.tab), 0)
+        self.pick_tab((at + step) % len(tabs))
+
+    def pick_tab(self: Browser, number: int) -> None:
+        """Show another tab, and begin with it on the next line of this kind."""
+        if self.shown is None:
+            return
+        self._leave_place()
+        self.filter_text = ""
+        self.detail_pane.filter.display = False
+        self.tab = self.shown.tabs[number].id
+        self.tab_of_kind[str(self.shown_key[0])] = self.tab
+        self._show_tab()
+
+    def do_sort_before(self: Browser) -> None:
+        self._sort(-1)
+
+    def do_sort_after(self: Browser) -> None:
+        self._sort(1)
+
+    def _sort(self: Browser, step: int) -> None:
+        """Sort by the next column that has an order; after the last, the table's own order."""
+        source = self.table.source.source if isinstance(self.table.source, Arranged) else self.table.source
+        choices: list[int | None] = [None]
+        choices += [n for n in range(len(source.columns)) if source.sort_values(n) is not None]
+        if len(choices) == 1:
+            self.app.say("this table has one order only", severity="warning")
+            return
+        at = choices.index(self.table.sorted_by)
+        self.table.sorted_by = choices[(at + step) % len(choices)]
+        self._show_tab()
+
+    def do_reverse(self: Browser) -> None:
+        self.table.reversed = not self.table.reversed
+        self._show_tab()
+
+    def do_refresh(self: Browser) -> None:
+        self.app.read_again(loudly=True)
+
+    def do_watch(self: Browser) -> None:
+        self.app.set_watching(not self.app.watching)
+
+    @on(ReplicaTree.LeafChosen)
+    def _leaf_chosen(self: Browser) -> None:
+        self.go_to("detail")
+
+    @on(RowView.Chosen, "#table")
+    def _row_chosen(self: Browser) -> None:
+        """Go where the row points to."""
+        key, row = self.table.key, self.table.base_row
+        source = self.table.source.source if isinstance(self.table.source, Arranged) else self.table.source
+        if row is None or self.shown is None:
+            return
+        generation = str(self.shown_key[1]) if len(self.shown_key) > 1 else ""
+        if self.tab == "generations":
+            self.tree_view.reveal(("generation", str(key)))
+        elif self.tab == "snapshots":
+            self.tree_view.reveal(("snapshot", generation, int(str(key))))
+        elif self.tab == "wal" and self.shown_key[0] != "index" and (index := _index_of(key)) is not None:
+            self.tree_view.reveal(("index", generation, index))
+        elif self.tab == "attention":
+            self._go_to_finding(row)
+        elif isinstance(source, TransactionSource):
+            first = int(source.frames.transactions.first_frame[row])
+            number = next(n for n, tab in enumerate(self.shown.tabs) if tab.id == "frames")
+            self.place[(self.shown_key, "frames")] = (first, max(0, first - 3))
+            self.pick_tab(number)
+
+    def _go_to_finding(self: Browser, row: int) -> None:
+        findings = self.view.findings if self.view is not None and len(self.shown_key) == 1 else ()
+        if len(self.shown_key) > 1 and self.view is not None:
+            generation = self.view.generation(str(self.shown_key[1]))
+            findings = tuple(generation.survey.findings) if generation is not None else ()
+        if row >= len(findings) or findings[row].generation is None:
+            return
+        one = findings[row]
+        if one.index is None or not self.tree_view.reveal(("index", str(one.generation), one.index)):
+            self.tree_view.reveal(("generation", str(one.generation)))
+
+    @on(RowView.Chosen, "#jobs")
+    def _job_chosen(self: Browser) -> None:
+        job = self.jobs_pane.job_of(self.app.runner.jobs)
+        if job is not None:
+            self.app.push_screen(JobScreen(job))
+
+    # panes
+
+    def do_pane_1(self: Browser) -> None:
+        self.go_to("tree")
+
+    def do_pane_2(self: Browser) -> None:
+        self.go_to("detail")
+
+    def do_pane_3(self: Browser) -> None:
+        self.go_to("jobs")
+
+    def do_pane_4(self: Browser) -> None:
+        self.go_to("log")
+
+    def action_next_pane(self: Browser) -> None:
+        self.go_to(PANES[(PANES.index(self.pane) + 1) % len(PANES)])
+
+    def action_previous_pane(self: Browser) -> None:
+        self.go_to(PANES[(PANES.index(self.pane) - 1) % len(PANES)])
+
+    def do_zoom(self: Browser) -> None:
+        self.zoomed = not self.zoomed
+        self.arrange_panes()
+
+    def do_back(self: Browser) -> None:
+        self.go_back()
+
+    def go_back(self: Browser) -> bool:
+        """One step back: the filter, the zoom, the pane; False at the top."""
+        if self.filter_text or self.detail_pane.filter.display:
+            self.clear_filter()
+            self.table.focus()
+        elif self.zoomed:
+            self.do_zoom()
+        elif self.pane != "tree":
+            self.go_to("tree")
+        else:
+            return False
+        return True
+
+    # jobs and the rest
+
+    def do_cancel(self: Browser) -> None:
+        job = self.job_at_cursor()
+        if job is not None:
+            self.app.cancel(job)
+
+    def do_copy(self: Browser) -> None:
+        self.app.push_screen(CopyMenu(self.copyable()))
+
+    def copyable(self: Browser) -> list[tuple[str, str]]:
+        """What can be copied here: a name and the text."""
+        found: list[tuple[str, str]] = []
+        start = self.restore_start()
+        if "/" in start.target:
+            found.append(("position", start.target))
+        elif start.target:
+            found.append(("index", start.target))
+        if start.generation:
+            found.append(("generation", start.generation))
+        found.append(("replica", self.app.path or ""))
+        if self.app.path:
+            found.append(("command", self.app.command_for(self.shown_key)))
+        if self.pane in ("detail", "jobs", "log"):
+            table = {"jobs": self.jobs_pane.table, "log": self.log_pane.table}.get(self.pane, self.table)
+            if table.row_count:
+                cells = table.source.cells(table.cursor)
+                row = "\t".join(cell if isinstance(cell, str) else cell[0] for cell in cells)
+                found.append(("row", row))
+        return found
+
+    def do_export(self: Browser) -> None:
+        self.app.push_screen(ExportDialog(self.table.source, self.shown.title if self.shown else "table"))
+
+    def do_open(self: Browser) -> None:
+        self.app.push_screen(OpenDialog(), self.app.open_path)
+
+    def do_palette(self: Browser) -> None:
+        self.app.action_command_palette()
+
+    def do_theme(self: Browser) -> None:
+        self.app.next_theme()
+
+    def do_help(self: Browser) -> None:
+        self.app.push_screen(HelpScreen(self.pane))
+
+    async def quit_or_back(self: Browser) -> None:
+        if self.zoomed or (self.narrow and self.pane != "tree"):
+            self.go_back()
+        else:
+            await self.app.action_quit()
+
+    def do_quit(self: Browser) -> None:
+        self.run_worker(self.quit_or_back())
+
+
+def _index_of(key: Any) -> int | None:
+    return int(key[0]) if isinstance(key, tuple) and key else None

@@ -1,0 +1,168 @@
+"""The lines around the panes: headline, title of a pane, tabs, footer. One line each, markup never parsed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from rich.cells import cell_len
+from textual import events
+from textual.content import Content
+from textual.message import Message
+from textual.widget import Widget
+
+from litetui.tui.glyphs import Glyphs
+from litetui.tui.keys import Action
+from litetui.tui.textutil import clean, cut_end, cut_path
+
+Part = tuple[str, str]  # text, style (a theme variable such as "$text-muted", or "")
+
+
+def content(*parts: Part) -> Content:
+    """Parts as content, each made harmless."""
+    return Content.assemble(*((clean(text), style) if style else clean(text) for text, style in parts))
+
+
+class Line(Widget):
+    """One line of parts; a subclass or its owner sets them."""
+
+    DEFAULT_CSS = "Line { height: 1; width: 1fr; }"
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.parts: tuple[Part, ...] = ()
+
+    def say(self, *parts: Part) -> None:
+        if parts != self.parts:
+            self.parts = parts
+            self.refresh()
+
+    def render(self) -> Content:
+        return content(*self.parts)
+
+
+class Headline(Line):
+    """What is open, and what can be said of it on what evidence."""
+
+    def __init__(self, glyphs: Glyphs, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.glyphs = glyphs
+        self.path = ""
+        self.verdict: Part = ("", "")
+        self.aside: Part = ("", "")
+
+    def tell(self, path: str, verdict: Part, aside: Part) -> None:
+        self.path, self.verdict, self.aside = path, verdict, aside
+        self.refresh()
+
+    def render(self) -> Content:
+        width = self.size.width
+        verdict, aside = clean(self.verdict[0]), clean(self.aside[0])
+        path = clean(self.path)
+        room = width - 11 - cell_len(verdict) - (cell_len(aside) + 2 if aside else 0)
+        if room < min(24, cell_len(path)) and aside:
+            room += cell_len(aside) + 2
+            aside = ""
+        path = cut_path(path, max(8, room), self.glyphs.cut)
+        verdict = cut_end(verdict, max(0, width - 11 - cell_len(path)), self.glyphs.cut)
+        right = verdict + ("  " + aside if aside else "")
+        pad = " " * max(2, width - 9 - cell_len(path) - cell_len(right) - 1)
+        parts: list[Part] = [(" litetui ", "bold $text-primary"), (path, "bold"), (pad, "")]
+        parts.append((verdict, self.verdict[1]))
+        if aside:
+            parts.append(("  " + aside, self.aside[1]))
+        return Content.assemble(*((text, style) if style else text for text, style in parts))
+
+
+class TabBar(Widget):
+    """The tabs of a pane in one line; a click or `[` `]` changes them."""
+
+    DEFAULT_CSS = "TabBar { height: 1; width: 1fr; }"
+
+    class Picked(Message):
+        """A tab was clicked."""
+
+        def __init__(self, number: int) -> None:
+            super().__init__()
+            self.number = number
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.labels: Sequence[tuple[str, str]] = ()
+        self.active = 0
+
+    def tell(self, labels: Sequence[tuple[str, str]], active: int) -> None:
+        """Show tabs: label and status of each, and which one is active."""
+        self.labels, self.active = tuple(labels), active
+        self.display = len(labels) > 0
+        self.refresh()
+
+    def render(self) -> Content:
+        parts: list[Part] = []
+        for number, (label, status) in enumerate(self.labels):
+            style = f"$text-{status}" if status else ("" if number == self.active else "$text-muted")
+            if number == self.active:
+                style = f"{style} bold reverse"
+            parts.append((f" {label} ", style.strip()))
+            parts.append((" ", ""))
+        return content(*parts)
+
+    def on_click(self, event: events.Click) -> None:
+        x = 0
+        for number, (label, _) in enumerate(self.labels):
+            width = cell_len(clean(label)) + 2
+            if x <= event.x < x + width:
+                self.post_message(self.Picked(number))
+                return
+            x += width + 1
+
+
+class Footer(Widget):
+    """The actions of the focused pane, greyed where they are not possible; a click is as good as the key."""
+
+    DEFAULT_CSS = "Footer { height: 1; dock: bottom; width: 1fr; }"
+
+    class Pressed(Message):
+        """An action was clicked."""
+
+        def __init__(self, action_id: str) -> None:
+            super().__init__()
+            self.action_id = action_id
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.actions: Sequence[Action] = ()
+        self.why_not: Callable[[Action], str] = lambda _: ""
+        self._places: list[tuple[int, int, str]] = []
+
+    def tell(self, actions: Sequence[Action], why_not: Callable[[Action], str]) -> None:
+        """Show actions, the most important first; those of rank 0 keep their place at the end."""
+        self.actions, self.why_not = actions, why_not
+        self.refresh()
+
+    def render(self) -> Content:
+        fixed = [action for action in self.actions if action.rank == 0]
+        room = self.size.width - 1 - sum(_width(action) for action in fixed)
+        shown = []
+        for action in self.actions:
+            if action.rank and _width(action) <= room:
+                room -= _width(action)
+                shown.append(action)
+        parts: list[Part] = [(" ", "")]
+        self._places = []
+        x = 1
+        for action in [*shown, *fixed]:
+            possible = not self.why_not(action)
+            parts.append((action.shown_key, "$text-primary bold" if possible else "$text-disabled"))
+            parts.append((f" {action.label}  ", "" if possible else "$text-disabled"))
+            self._places.append((x, x + _width(action), action.id))
+            x += _width(action)
+        return content(*parts)
+
+    def on_click(self, event: events.Click) -> None:
+        for start, stop, action_id in self._places:
+            if start <= event.x < stop:
+                self.post_message(self.Pressed(action_id))
+
+
+def _width(action: Action) -> int:
+    return len(action.shown_key) + len(action.label) + 3

@@ -1,0 +1,154 @@
+"""The tree of a replica: generations, snapshots, WALs down to the index. Draws the lines of `outline`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.cells import cell_len
+from textual import events
+from textual.message import Message
+
+from litetui.tui import keys
+from litetui.tui.glyphs import Glyphs
+from litetui.tui.model import ReplicaView
+from litetui.tui.outline import Key, Line, branches_above, outline, parent_of
+from litetui.tui.textutil import clean, cut_middle
+from litetui.tui.widgets.row_view import RowView, Span
+
+
+class ReplicaTree(RowView):
+    """Lines with a cursor; open branches and the cursor are kept by key when the replica changes."""
+
+    BINDINGS = [*keys.bindings("tree")]  # noqa: RUF012
+
+    class LeafChosen(Message):
+        """Enter on a line that has no branch below it."""
+
+    def __init__(self, glyphs: Glyphs, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.glyphs = glyphs
+        self.lines: list[Line] = []
+        self.opened: set[Key] = {("replica",)}
+        self.view: ReplicaView | None = None
+        self.now_ns = 0
+
+    @property
+    def row_count(self) -> int:
+        return len(self.lines)
+
+    @property
+    def line(self) -> Line | None:
+        """The line under the cursor."""
+        return self.lines[self.cursor] if self.cursor < len(self.lines) else None
+
+    def show(self, view: ReplicaView, now_ns: int) -> None:
+        """Show another state of the replica; the newest generation is open at first sight."""
+        if self.view is None and view.newest is not None:
+            self.opened.add(("generation", view.newest.name))
+        self.view = view
+        self.now_ns = now_ns
+        self._rebuild()
+
+    def forget(self) -> None:
+        """Another replica comes."""
+        self.view = None
+        self.lines = []
+        self.opened = {("replica",)}
+        self.rows_changed(0)
+
+    def reveal(self, key: Key) -> bool:
+        """Open what hides a line, and go there; False if there is no such line."""
+        if self.view is None:
+            return False
+        self.opened.update(branches_above(self.view, key))
+        self._rebuild()
+        at = self._find(key)
+        if at is None:
+            return False
+        self.set_cursor(at)
+        return True
+
+    def _rebuild(self) -> None:
+        if self.view is None:
+            return
+        line, on_page = self.line, self.cursor - round(self.scroll_y)
+        self.lines = outline(self.view, self.opened, self.now_ns)
+        at = self._find(line.key) if line is not None else 0
+        if at is None:
+            self.rows_changed(self.cursor)
+        else:
+            self.rows_changed(at, top=at - on_page)
+
+    def _find(self, key: Key) -> int | None:
+        return next((n for n, line in enumerate(self.lines) if line.key == key), None)
+
+    # keys
+
+    def action_open(self) -> None:
+        line = self.line
+        if line is None or not line.branch:
+            return
+        if line.open:
+            self.set_cursor(self.cursor + 1)
+        else:
+            self.opened.add(line.key)
+            self._rebuild()
+
+    def action_close(self) -> None:
+        line = self.line
+        if line is None:
+            return
+        if line.branch and line.open:
+            self.opened.discard(line.key)
+            self._rebuild()
+        elif (parent := parent_of(line.key, self.lines, self.cursor)) is not None:
+            self.set_cursor(parent)
+
+    def action_choose(self) -> None:
+        line = self.line
+        if line is None:
+            return
+        if not line.branch:
+            self.post_message(self.LeafChosen())
+        elif line.open:
+            self.action_close()
+        else:
+            self.action_open()
+
+    def on_click(self, event: events.Click) -> None:
+        row = self.row_at(event.y)
+        if row is None:
+            return
+        event.prevent_default()
+        line = self.lines[row]
+        self.set_cursor(row)
+        on_marker = line.branch and event.x <= 2 * line.depth + 1
+        if on_marker or event.chain > 1:
+            self.action_choose()
+
+    # drawing
+
+    def spans(self, row: int, width: int) -> Sequence[Span]:
+        line = self.lines[row]
+        marker = "  "
+        if line.branch:
+            marker = (self.glyphs.opened if line.open else self.glyphs.closed) + " "
+        spans: list[Span] = [("  " * line.depth, ""), (marker, "muted")]
+        if line.glyph:
+            spans.append((getattr(self.glyphs, line.glyph) + " ", line.status or "accent"))
+        room = width - sum(cell_len(text) for text, _ in spans) - 1
+        text, note = clean(line.text), clean(line.note)
+        short = cut_middle(text, min(14, room), self.glyphs.cut) if line.kind == "generation" else text
+        if cell_len(text) + 1 + cell_len(note) > room:
+            text = short
+        if cell_len(text) + 1 + cell_len(note) > room:
+            note = note.split(",")[0]
+        if cell_len(text) + 1 + cell_len(note) > room:
+            note = ""
+        spans.append((cut_middle(text, room, self.glyphs.cut), "" if line.status != "error" else "error"))
+        if note:
+            spans.append((" " + note, "muted" if line.status != "error" else "error"))
+        return spans
+
+    def empty_text(self) -> str:
+        return "reading the replica" if self.view is None else "no generations"

@@ -1,0 +1,102 @@
+"""Facts as cards: a label, a value, a note. As many beside each other as fit, else one a line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.cells import cell_len
+from textual.content import Content
+from textual.geometry import Size
+from textual.widget import Widget
+
+from litetui.tui.cards import Card
+from litetui.tui.glyphs import Glyphs
+from litetui.tui.textutil import clean, cut_end, fit
+
+MIN_CARD = 19
+
+
+class Stats(Widget):
+    """Cards, and lines of text below them."""
+
+    DEFAULT_CSS = "Stats { height: auto; width: 1fr; }"
+
+    def __init__(self, glyphs: Glyphs, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.glyphs = glyphs
+        self.cards: Sequence[Card] = ()
+        self.notes: Sequence[tuple[str, str]] = ()
+
+    def tell(self, cards: Sequence[Card], notes: Sequence[tuple[str, str]] = ()) -> None:
+        """Show cards, then notes: text and status each."""
+        if (tuple(cards), tuple(notes)) == (self.cards, self.notes):
+            return
+        self.cards, self.notes = tuple(cards), tuple(notes)
+        self.refresh(layout=True)
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        return len(self._lines(width))
+
+    def render(self) -> Content:
+        return Content("\n").join(self._lines(self.size.width))
+
+    def _lines(self, width: int) -> list[Content]:
+        lines: list[Content] = []
+        if self.cards:
+            fits = width >= 78
+            lines.extend(self._beside(width) if fits else self._below(width))
+        for text, status in self.notes:
+            style = f"$text-{status}" if status else ""
+            wrapped = _wrap(clean(text), max(10, width - 2))
+            lines.extend(Content.assemble(" ", (line, style) if style else line) for line in wrapped)
+        return lines
+
+    def _beside(self, width: int) -> list[Content]:
+        """Three lines a row of cards."""
+        per_row = max(1, min(len(self.cards), width // MIN_CARD))
+        room = width // per_row - 3
+        lines: list[Content] = []
+        for at in range(0, len(self.cards), per_row):
+            row = self.cards[at : at + per_row]
+            for field, style in (("label", "$text-muted"), ("value", "bold"), ("note", "$text-muted")):
+                parts: list[Content | str | tuple[str, str]] = []
+                for card in row:
+                    text = fit(clean(getattr(card, field)), room, mark=self.glyphs.cut)
+                    mark = f"$text-{card.status}" if card.status else "$text-disabled"
+                    strong = f"bold $text-{card.status}" if card.status and field == "value" else style
+                    parts += [(f"{self.glyphs.mark} ", mark), (text, strong), " "]
+                lines.append(Content.assemble(*parts))
+        return lines
+
+    def _below(self, width: int) -> list[Content]:
+        """One line a card, where there is no room for more."""
+        label_width = max(cell_len(card.label) for card in self.cards) + 2
+        lines = []
+        for card in self.cards:
+            room = max(0, width - label_width - 3 - cell_len(clean(card.value)))
+            lines.append(
+                Content.assemble(
+                    " ",
+                    (fit(card.label, label_width), "$text-muted"),
+                    (clean(card.value), f"bold $text-{card.status}" if card.status else "bold"),
+                    "  ",
+                    (cut_end(clean(card.note), room, self.glyphs.cut), "$text-muted"),
+                )
+            )
+        return lines
+
+
+def _wrap(text: str, width: int) -> list[str]:
+    """Words into lines of at most `width` cells; a word that is longer is broken."""
+    lines, line = [], ""
+    for word in text.split(" "):
+        while cell_len(word) > width:
+            lines.append((line + " " if line else "") + word[: width - cell_len(line) - 1])
+            word = word[width - cell_len(line) - 1 :]
+            line = ""
+        if cell_len(line) + 1 + cell_len(word) > width and line:
+            lines.append(line)
+            line = word
+        else:
+            line = f"{line} {word}" if line else word
+    return [*lines, line]

@@ -514,8 +514,6 @@ def _interruptible() -> Iterator[CancelToken]:
     before = {s: signal.signal(s, lambda *_: token.cancel()) for s in names}
     try:
         yield token
-        if token.cancelled:
-            raise Cancelled("go on", "interrupted")
     except Cancelled:
         raise Cancelled("go on", "interrupted; nothing was left behind") from None
     finally:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from litetui.errors import DamageError, LitetuiError, NoSuchTargetError
+from litetui.errors import DamageError, LitetuiError, NoSuchTargetError, UnreadableError
 from litetui.format import wal
 from litetui.jobs.progress import CancelToken, Reporter
 from litetui.ops import output as out
@@ -26,7 +26,7 @@ from litetui.ops.target import Target
 from litetui.ops.wals import Chain, prefetched, read_batches
 from litetui.replica.catalog import SEGMENT, WHOLE, WALTable
 from litetui.replica.file import FileReplica
-from litetui.replica.types import Pos, SnapshotInfo
+from litetui.replica.types import Pos, SnapshotInfo, TimeRange
 from litetui.units import format_age, format_size, format_time, printable
 
 
@@ -114,6 +114,7 @@ class RestoreResult:
 def plan(replica: FileReplica, target: Target) -> RestorePlan:
     """Which snapshot and which WAL files lead to the target. Raises NoSuchTargetError."""
     generation = choose_generation(replica, target)
+    _check_readable(replica, [generation], "")
     table = replica.wals(generation)
     index, row = _last_file(replica, generation, table, target)
     return _plan_to(replica, target, generation, index, row)
@@ -125,6 +126,7 @@ def choose_generation(replica: FileReplica, target: Target) -> str:
     if target.generation is not None:
         replica.generation_stats(target.generation)
         return target.generation
+    _check_readable(replica, known, "which generation is the newest cannot be told: name one with --generation")
     spans = [(g, t) for g in known if (t := replica.generation_stats(g).times) is not None]
     if not spans:
         raise NoSuchTargetError(
@@ -138,12 +140,17 @@ def choose_generation(replica: FileReplica, target: Target) -> str:
     raise _outside(replica, spans, target.timestamp_ns)
 
 
-def _outside(replica: FileReplica, spans: list[tuple[str, object]], ns: int) -> NoSuchTargetError:
-    from litetui.replica.types import TimeRange
+def _check_readable(replica: FileReplica, generations: list[str], hint: str) -> None:
+    """What cannot be read may be newer than all that can: never restore less because of it."""
+    for generation in generations:
+        for finding in replica.problems(generation):
+            if finding.code == "unreadable":
+                raise UnreadableError("restore", finding.message, hint=hint or finding.hint)
 
-    ranges = [(g, s) for g, s in spans if isinstance(s, TimeRange)]
-    before = max(((s.end_ns, g) for g, s in ranges if s.end_ns < ns), default=None)
-    after = min(((s.start_ns, g) for g, s in ranges if s.start_ns > ns), default=None)
+
+def _outside(replica: FileReplica, spans: list[tuple[str, TimeRange]], ns: int) -> NoSuchTargetError:
+    before = max(((s.end_ns, g) for g, s in spans if s.end_ns < ns), default=None)
+    after = min(((s.start_ns, g) for g, s in spans if s.start_ns > ns), default=None)
     parts = []
     if before:
         parts.append(f"{before[1]} ends at {format_time(before[0])}")
@@ -189,7 +196,7 @@ def _last_file(replica: FileReplica, generation: str, table: WALTable, target: T
 def _check_time(replica: FileReplica, generation: str, ns: int) -> None:
     span = replica.generation_stats(generation).times
     if span is None or ns not in span:
-        raise _outside(replica, [(generation, span)], ns)
+        raise _outside(replica, [] if span is None else [(generation, span)], ns)
 
 
 def _plan_to(
@@ -310,26 +317,31 @@ def _no_snapshot(replica: FileReplica, target: Target, generation: str, index: i
             path=replica.path,
             hint=f"the first restore point: --generation {generation} --timestamp {format_time(first.created_ns)}",
         )
-    hint = "no other generation of this replica can be restored either"
+    return DamageError(
+        "restore",
+        f"generation {generation} has no snapshot",
+        code="no-snapshot",
+        path=replica.path,
+        hint=_other_generation(replica, generation),
+    )
+
+
+def _other_generation(replica: FileReplica, generation: str) -> str:
+    """The newest other generation that may be restored, in words."""
     for other in replica.generations():
         if other != generation and replica.snapshots(other):
             at = replica.generation_stats(other).updated_ns or 0
-            hint = (
-                f"the newest generation with a snapshot is {other}, which ends at {format_time(at)} "
+            return (
+                f"the newest other generation with a snapshot is {other}, which ends at {format_time(at)} "
                 f"({format_age(at, time.time_ns())}): --generation {other}"
             )
-            break
-    return DamageError(
-        "restore", f"generation {generation} has no snapshot", code="no-snapshot", path=replica.path, hint=hint
-    )
+    return "no other generation of this replica has a snapshot"
 
 
 # ---- deciding, by bytes
 
 
-def settle(
-    plan_: RestorePlan, report: Reporter | None = None, cancel: CancelToken | None = None
-) -> RestorePlan:
+def settle(plan_: RestorePlan, report: Reporter | None = None, cancel: CancelToken | None = None) -> RestorePlan:
     """The plan with its end known to the byte, and proved to be a state that the application had.
 
     Raises DamageError that names the last good position, or NoSuchTargetError.
@@ -353,8 +365,8 @@ def explain(plan_: RestorePlan, error: DamageError, report: Reporter, cancel: Ca
         good = reach.find_last_good(plan_.replica, plan_.generation, report, cancel)
     except (DamageError, NoSuchTargetError):
         error.hint = (
-            f"nothing of generation {plan_.generation} can be restored; copy the replica, then look at the others: "
-            f"litetui generations {shlex.quote(printable(plan_.source))}"
+            f"nothing of generation {plan_.generation} can be restored: copy the replica before anything else; "
+            + _other_generation(plan_.replica, plan_.generation)
         )
         return error
     error.hint = (
@@ -474,6 +486,9 @@ def _find_end(
         )
     if end == 0:
         return (*_without_last(plan_, report, cancel), frames)
+    if newest and end < last.size:
+        note = f"the newest WAL ends with {last.size - end} bytes of a transaction without its commit: left out"
+        plan_ = replace(plan_, notes=(*plan_.notes, note))
     return replace(plan_, position=Pos(plan_.generation, index, end)), _size_after(frames, 0), frames
 
 
@@ -550,9 +565,7 @@ def _replays_a_part(plan_: RestorePlan, frames: FrameTable | None) -> bool:
     return frames is not None and plan_.position.offset < max(frames.end_of_commits, frames.offset(len(frames)))
 
 
-def _earlier_snapshot(
-    plan_: RestorePlan, verdict: reach.Proof, report: Reporter, cancel: CancelToken
-) -> RestorePlan:
+def _earlier_snapshot(plan_: RestorePlan, verdict: reach.Proof, report: Reporter, cancel: CancelToken) -> RestorePlan:
     """The same target from an earlier snapshot, through all of its WAL; or the error that says why not."""
     snapshot = plan_.snapshot
     table = plan_.replica.wals(plan_.generation)

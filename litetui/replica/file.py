@@ -100,9 +100,7 @@ class FileReplica:
                 return old
             # Only a plain `.wal` changes without its folder changing: it is appended to in place.
             sized = self._with_stats(old.wals, wal_folder, np.flatnonzero(active), problems)
-            same = np.array_equal(sized.size, old.wals.size) and np.array_equal(
-                sized.mtime_ns, old.wals.mtime_ns
-            )
+            same = np.array_equal(sized.size, old.wals.size) and np.array_equal(sized.mtime_ns, old.wals.mtime_ns)
             return old if same and not problems else replace(old, wals=sized)
         snapshots, odd_snapshots = self._list_snapshots(old.name, snapshot_folder, problems)
         wals, odd_wals = self._list_wals(old, wal_folder, problems)
@@ -171,9 +169,7 @@ class FileReplica:
         foreign += [table.name(int(row)) for row in np.flatnonzero(no_data)]
         return (table.take(~no_data) if no_data.any() else table), sorted(foreign)
 
-    def _with_stats(
-        self, table: WALTable, folder: str, rows: np.ndarray, problems: list[Finding]
-    ) -> WALTable:
+    def _with_stats(self, table: WALTable, folder: str, rows: np.ndarray, problems: list[Finding]) -> WALTable:
         if not len(rows):
             return table
         try:
@@ -423,7 +419,7 @@ def _content(file: LocalFile, size: int, compressed: bool, operation: str, index
             yield from lz4.decompress_stream(file)
     except lz4.LZ4Error as error:
         raise DamageError(
-            operation, str(error), code=error.code, path=file.path, index=index, offset=error.offset
+            operation, f"{error} (byte {error.offset} of the file)", code=error.code, path=file.path, index=index
         ) from None
 
 

@@ -21,14 +21,14 @@ MAX_INDEX = 0x7FFFFFFF
 
 
 class SnapshotName(NamedTuple):
-    index: int
+    index: int  # type: ignore[assignment]  # a tuple's own `index` is of no use here
     compressed: bool
 
 
 class WALName(NamedTuple):
     """`offset` is None where the file holds a whole WAL."""
 
-    index: int
+    index: int  # type: ignore[assignment]
     offset: int | None
     compressed: bool
 

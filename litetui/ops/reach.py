@@ -42,9 +42,7 @@ class LastGood:
     notes: tuple[str, ...] = ()
 
 
-def prove(
-    replica: FileReplica, snapshot: SnapshotInfo, offset: int, report: Reporter, cancel: CancelToken
-) -> Proof:
+def prove(replica: FileReplica, snapshot: SnapshotInfo, offset: int, report: Reporter, cancel: CancelToken) -> Proof:
     """Look at the bytes: a page whose first frame lies after `offset` and whose image in the snapshot is that of such
     a frame comes from the future; so does a page that the snapshot no longer has.
     """
@@ -107,9 +105,7 @@ def _held_pages(
     return held, page
 
 
-def find_last_good(
-    replica: FileReplica, generation: str, report: Reporter, cancel: CancelToken
-) -> LastGood:
+def find_last_good(replica: FileReplica, generation: str, report: Reporter, cancel: CancelToken) -> LastGood:
     """The newest position of a generation to which sound files lead. Reads all of them.
 
     Raises DamageError (no snapshot is sound) or NoSuchTargetError (there is none).
@@ -131,7 +127,7 @@ def find_last_good(
             before = snapshot.index
             continue
         notes = () if before is None else (f"snapshot {before:08x} is damaged: an earlier one is taken",)
-        inside = pos.index == snapshot.index and 0 < pos.offset
+        inside = pos.index == snapshot.index and pos.offset > 0
         if not inside and not (pos.offset == 0 and pos.index == snapshot.index and _has_wal(replica, snapshot)):
             reached.append(LastGood(pos, before, notes))
             break
@@ -198,9 +194,7 @@ def walk(replica: FileReplica, snapshot: SnapshotInfo, report: Reporter, cancel:
     return chain.last
 
 
-def _sound_form(
-    replica: FileReplica, table: WALTable, index: int, report: Reporter, cancel: CancelToken
-) -> list[int]:
+def _sound_form(replica: FileReplica, table: WALTable, index: int, report: Reporter, cancel: CancelToken) -> list[int]:
     """Of several forms of one WAL the longest that verifies; the first where none does."""
     forms = replica.forms_of(table, index)
     if len(forms) == 1:

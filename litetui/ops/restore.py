@@ -398,11 +398,11 @@ def _settle(plan_: RestorePlan, report: Reporter, cancel: CancelToken, *, proved
     head, _ = snapshot_header(replica.read_snapshot_file(snapshot), path, snapshot.index)
     if plan_.position.offset == 0 or not len(plan_.wals):
         end = Pos(plan_.generation, plan_.position.index, 0)
-        size = head.page_count * head.page_size
+        expected = head.page_count * head.page_size
         if len(plan_.wals):  # the end of the WAL before; the state is the same
             last = read_frames(replica, plan_.generation, int(plan_.wals.index[-1]), report, cancel)
-            size = _size_after(last, size)
-        return replace(plan_, position=end, database_size=size, settled=True)
+            expected = _size_after(last, expected)
+        return replace(plan_, position=end, database_size=expected, settled=True)
     plan_, size, frames = _find_end(plan_, report, cancel)
     if size is None:
         size = head.page_count * head.page_size
@@ -450,8 +450,14 @@ def _choose_forms(plan_: RestorePlan, report: Reporter, cancel: CancelToken) -> 
 
 
 def _join(a: WALTable, b: WALTable) -> WALTable:
-    columns = ("index", "offset", "form", "size", "mtime_ns")
-    return replace(a, **{c: np.concatenate([getattr(a, c), getattr(b, c)]) for c in columns})
+    return replace(
+        a,
+        index=np.concatenate([a.index, b.index]),
+        offset=np.concatenate([a.offset, b.offset]),
+        form=np.concatenate([a.form, b.form]),
+        size=np.concatenate([a.size, b.size]),
+        mtime_ns=np.concatenate([a.mtime_ns, b.mtime_ns]),
+    )
 
 
 def _find_end(

@@ -89,13 +89,14 @@ def _chain(replica: FileReplica, name: str, table: WALTable, snapshots: list[Sna
             )
         )
     needed = indexes[indexes >= first]
-    if len(needed) and int(needed[-1]) > first or (len(needed) and int(needed[0]) > first):
+    if (len(needed) and int(needed[-1]) > first) or (len(needed) and int(needed[0]) > first):
         missing = np.setdiff1d(np.arange(first, int(needed[-1]) + 1), needed)
         for part, severity in ((missing[missing < newest], "warning"), (missing[missing >= newest], "error")):
             if len(part):
                 findings.append(_missing(name, part, severity == "error", newest))
-    firsts = np.flatnonzero(np.concatenate([[True], table.index[1:] != table.index[:-1]])) if len(table) else []
-    for row in np.array(firsts, np.intp)[table.offset[firsts] != 0] if len(table) else []:
+    for row in np.searchsorted(table.index, indexes).tolist():
+        if not table.offset[row]:
+            continue
         index = int(table.index[row])
         if index >= first:
             findings.append(

@@ -49,7 +49,14 @@ class WALTable:
 
     @classmethod
     def empty(cls, generation: str) -> WALTable:
-        return cls(generation, *(np.zeros(0, t) for t in (np.uint32, np.uint64, np.uint8, np.int64, np.int64)))
+        return cls(
+            generation,
+            np.zeros(0, np.uint32),
+            np.zeros(0, np.uint64),
+            np.zeros(0, np.uint8),
+            np.zeros(0, np.int64),
+            np.zeros(0, np.int64),
+        )
 
     @classmethod
     def parse(cls, generation: str, listing: Sequence[str]) -> tuple[WALTable, list[str]]:
@@ -100,7 +107,8 @@ class WALTable:
     @property
     def whole(self) -> npt.NDArray[np.bool_]:
         """True where a file holds a whole WAL."""
-        return (self.form == WHOLE_LZ4) | (self.form == WHOLE)
+        whole: npt.NDArray[np.bool_] = (self.form == WHOLE_LZ4) | (self.form == WHOLE)
+        return whole
 
     def name(self, row: int) -> str:
         """The file's name in the `wal` folder."""
@@ -114,7 +122,9 @@ class WALTable:
         """The distinct indexes, ascending."""
         if not len(self):
             return self.index
-        return self.index[np.concatenate([[True], self.index[1:] != self.index[:-1]])]
+        new = np.ones(len(self.index), np.bool_)
+        new[1:] = self.index[1:] != self.index[:-1]
+        return self.index[new]
 
     def rows_of(self, index: int) -> range:
         """The rows of one index."""

@@ -34,7 +34,9 @@ def open_replica(path: str | os.PathLike[str]) -> FileReplica:
             replica.refresh()
             return replica
     except FileNotFoundError:
-        raise _not(full, "there is no such folder", "check the path; the replica is where litestream.yml says") from None
+        raise _not(
+            full, "there is no such folder", "check the path; the replica is where litestream.yml says"
+        ) from None
     except OSError as error:
         raise unreadable(error, full) from None
     raise _not(full, *_what_folder(full, listing))

@@ -144,6 +144,8 @@ def info(replica: str, as_json: bool) -> None:
     latest = s.generations[0] if s.generations else None
     if latest is None:
         verdict = "no generation: nothing can be restored"
+    elif any(f.code == "unreadable" for f in s.findings):
+        verdict = "unknown: a part of the replica cannot be read"
     elif latest.restorable:
         verdict = f"names complete to {data['end']}; content not checked"
     else:
@@ -541,6 +543,8 @@ def _progress(verbose: bool) -> Iterator[Reporter]:
 
 def _position(replica: FileReplica, generation: str) -> str | None:
     """The position of a generation, None where its newest WAL cannot be read."""
+    if any(f.code == "unreadable" for f in replica.problems(generation)):
+        return None
     try:
         return str(replica.calc_pos(generation))
     except LitetuiError:

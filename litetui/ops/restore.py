@@ -145,7 +145,8 @@ def _check_readable(replica: FileReplica, generations: list[str], hint: str) -> 
     for generation in generations:
         for finding in replica.problems(generation):
             if finding.code == "unreadable":
-                raise UnreadableError("restore", finding.message, hint=hint or finding.hint)
+                cause = finding.message.removeprefix("cannot read: ")
+                raise UnreadableError("read", cause, hint=hint or finding.hint)
 
 
 def _outside(replica: FileReplica, spans: list[tuple[str, TimeRange]], ns: int) -> NoSuchTargetError:

@@ -1,0 +1,40 @@
+"""Fixtures for all tests: replicas that real Litestream wrote, and a restore that leaves nothing unseen."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+@pytest.fixture(scope="session")
+def golden(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The path of a replica of tests/golden, unpacked once a session. Tests must not change it (see `golden_copy`)."""
+    base = tmp_path_factory.mktemp("golden")
+
+    def unpack(name: str) -> Path:
+        folder = base / name
+        if not folder.exists():
+            folder.mkdir()
+            # GNU tar keeps the ns of mtimes, which decide what a restore takes; Python's tarfile rounds them.
+            subprocess.run(["tar", "xpf", str(GOLDEN / f"{name}.tar.gz"), "-C", str(folder)], check=True)
+        return folder / "replica"
+
+    return unpack
+
+
+@pytest.fixture
+def golden_copy(tmp_path: Path) -> Callable[[str], Path]:
+    """A replica of tests/golden of this test's own, to be changed."""
+
+    def unpack(name: str) -> Path:
+        folder = tmp_path / "golden" / name
+        folder.mkdir(parents=True)
+        subprocess.run(["tar", "xpf", str(GOLDEN / f"{name}.tar.gz"), "-C", str(folder)], check=True)
+        return folder / "replica"
+
+    return unpack

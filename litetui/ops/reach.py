@@ -131,7 +131,7 @@ def find_last_good(replica: FileReplica, generation: str, report: Reporter, canc
         if not inside and not (pos.offset == 0 and pos.index == snapshot.index and _has_wal(replica, snapshot)):
             reached.append(LastGood(pos, before, notes))
             break
-        if inside:
+        if inside and _salt_agrees(replica, snapshot):
             if pos.offset == _end_of(replica, snapshot, report, cancel):
                 reached.append(LastGood(pos, before, notes))
                 break
@@ -202,6 +202,26 @@ def _sound_form(replica: FileReplica, table: WALTable, index: int, report: Repor
     tables = [(read_frames(replica, table.generation, index, report, cancel, rows=f), f) for f in forms]
     sound = [(t.end_of_commits, -i, f) for i, (t, f) in enumerate(tables) if t.problem is None]
     return max(sound)[2] if sound else forms[0]
+
+
+def _salt_agrees(replica: FileReplica, snapshot: SnapshotInfo) -> bool:
+    """True if the WAL of the snapshot's index is the one that the WALs after it say it is.
+
+    salt-1 minus index is the same all through a generation. Where the chain breaks right after the first WAL there is
+    nothing before it to tell which of the two is wrong, so the WALs after both are asked.
+    """
+    table = replica.wals(snapshot.generation)
+    bases: list[int] = []
+    for index in range(snapshot.index, snapshot.index + 9):
+        rows = table.rows_of(index)
+        if not rows:
+            continue
+        try:
+            head = b"".join(replica.first_bytes(table[replica.forms_of(table, index)[0][0]], wal.HEADER_SIZE))
+            bases.append((wal.WALHeader.parse(head).salt1 - index) & 0xFFFFFFFF)
+        except (DamageError, UnreadableError, wal.WALError):
+            continue
+    return not bases or 2 * bases.count(bases[0]) > len(bases)
 
 
 def _has_wal(replica: FileReplica, snapshot: SnapshotInfo) -> bool:

@@ -260,6 +260,14 @@ def _describe_rest(after: WALTable) -> str:
     )
 
 
+def _describe_rest_of(plan_: RestorePlan, index: int, offset: int, transactions: int) -> str:
+    """What is left out after a position inside a WAL."""
+    table = plan_.replica.wals(plan_.generation)
+    after = table.take((table.index > index) | ((table.index == index) & (table.offset >= offset)))
+    own = f"{transactions} later transaction(s) of index {index:08x}" if transactions else ""
+    return "; ".join(part for part in (own, _describe_rest(after)) if part)
+
+
 def _time_notes(target: Target, wals: WALTable) -> tuple[str, ...]:
     if target.timestamp_ns is None or not len(wals):
         return ()
@@ -351,7 +359,11 @@ def settle(plan_: RestorePlan, report: Reporter | None = None, cancel: CancelTok
         return plan_
     report, cancel = report or Reporter(), cancel or CancelToken()
     if plan_.target.last_good:
-        return _settle_last_good(plan_, report, cancel)
+        try:
+            return _settle_last_good(plan_, report, cancel)
+        except DamageError as error:
+            error.hint = error.hint or _other_generation(plan_.replica, plan_.generation)
+            raise
     try:
         return _settle(plan_, report, cancel)
     except DamageError as error:
@@ -546,9 +558,10 @@ def _end_at_position(plan_: RestorePlan, frames: FrameTable) -> tuple[RestorePla
     at = int(np.searchsorted(ends, offset))
     if at < len(ends) and int(ends[at]) == offset:
         wals = plan_.wals
-        keep = (wals.index < frames.index) | (wals.offset < offset)
+        wals = wals.take((wals.index < frames.index) | (wals.offset < offset))
         size = int(done.database_pages[at]) * frames.page_size
-        return replace(plan_, wals=wals.take(keep)), size
+        left_out = _describe_rest_of(plan_, frames.index, offset, len(ends) - at - 1)
+        return replace(plan_, wals=wals, until_ns=int(wals.mtime_ns[-1]), left_out=left_out), size
     if frames.problem is not None and (frames.problem.offset or 0) < offset:
         raise frames.problem
     near = [int(ends[i]) for i in (at - 1, at) if 0 <= i < len(ends)]

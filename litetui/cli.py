@@ -434,7 +434,7 @@ def _print_plan(plan: RestorePlan, output: str) -> None:
         ("restore", f"{plan.position}, the state of {format_time(plan.until_ns)} ({format_age(plan.until_ns, now)})"),
         ("to", output),
         ("snapshot", f"{snapshot.index:08x}, {format_size(snapshot.size)}, {format_time(snapshot.created_ns)}"),
-        ("WAL", f"{len(plan.wals)} files, indexes {plan.min_index:08x} to {plan.max_index:08x}" if len(plan.wals)
+        ("WAL", f"{len(plan.wals)} file{'s' if len(plan.wals) > 1 else ''}, indexes {plan.min_index:08x} to {plan.max_index:08x}" if len(plan.wals)
          else "none"),
         ("reads", f"{format_size(plan.bytes_to_read)} in {plan.file_count} files"),
         ("database", format_size(plan.database_size or 0)),

@@ -157,11 +157,12 @@ def _outside(replica: FileReplica, spans: list[tuple[str, TimeRange]], ns: int) 
         parts.append(f"{before[1]} ends at {format_time(before[0])}")
     if after:
         parts.append(f"{after[1]} begins at {format_time(after[0])}")
+    nearest = min((p[0] for p in (before, after) if p), key=lambda at: abs(at - ns), default=ns)
     return NoSuchTargetError(
         "restore",
         f"no generation holds {format_time(ns)}: {', '.join(parts)}",
         path=replica.path,
-        hint=f"the nearest restore point: --timestamp {format_time((before or after or (ns, ''))[0])}",
+        hint=f"the nearest restore point: --timestamp {format_time(nearest)}",
     )
 
 

@@ -97,6 +97,10 @@ class Bridge:
     def loading(self, key: str) -> bool:
         return key in self._waiting
 
+    def waits(self, key: str) -> bool:
+        """Whether a delayed call of this key is still to come."""
+        return key in self._delayed
+
     def take(self, load: Load) -> float | None:
         """Deliver an answer; how long it took in seconds, or None if nobody waits for it any more."""
         waiting = self._waiting.get(load.key)

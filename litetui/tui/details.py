@@ -203,9 +203,7 @@ def _snapshot(generation: GenerationView, index: int, clock: Clock) -> Detail:
     )
 
 
-def _index(
-    generation: GenerationView, index: int, clock: Clock, frames: FrameTable | LitetuiError | None
-) -> Detail:
+def _index(generation: GenerationView, index: int, clock: Clock, frames: FrameTable | LitetuiError | None) -> Detail:
     now = clock()
     columns = generation.indexes
     at = columns.row_of(index)
@@ -229,7 +227,7 @@ def _index(
         cards += _frame_cards(frames)
         transactions = Tab("transactions", f"Transactions {len(frames.transactions)}",
                            TransactionSource(frames))  # fmt: skip
-        bad = int((~frames.valid.astype(bool)).sum())
+        bad = len(frames) - frames.valid_frames
         pages = Tab("frames", f"Frames {len(frames)}", FrameSource(frames), "error" if bad else "")
         if frames.problem is not None:
             notes.append((str(frames.problem), "error"))
@@ -247,7 +245,7 @@ def _index(
 
 
 def _frame_cards(frames: FrameTable) -> list[Card]:
-    bad = int((~frames.valid.astype(bool)).sum())
+    bad = len(frames) - frames.valid_frames
     read = "every checksum read and right" if not bad and frames.problem is None else ""
     return [
         Card("Transactions", str(len(frames.transactions)), "committed"),

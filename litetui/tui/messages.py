@@ -8,7 +8,7 @@ from litetui.jobs.job import Job, LogLine
 from litetui.jobs.runner import Load
 
 
-class JobChanged(Message):
+class JobChanged(Message, bubble=False):
     """A job is in another state. May come from any thread."""
 
     def __init__(self, job: Job) -> None:
@@ -16,11 +16,11 @@ class JobChanged(Message):
         self.job = job
 
 
-class JobsMoved(Message):
+class JobsMoved(Message, bubble=False):
     """Progress of the jobs that run, ten times a second while any does."""
 
 
-class LogLines(Message):
+class LogLines(Message, bubble=False):
     """New lines of any jobs' logs, in one batch."""
 
     def __init__(self, lines: list[LogLine]) -> None:

@@ -186,10 +186,7 @@ def _by_range(columns: IndexColumns, start: int, stop: int) -> list[Group]:
         shift += 8
     values, begins = np.unique(columns.index[start:stop].astype(np.int64) >> shift, return_index=True)
     bounds = [*(int(b) + start for b in begins), stop]
-    return [
-        _group(columns, "range", int(value) << shift, bounds[n], bounds[n + 1])
-        for n, value in enumerate(values)
-    ]
+    return [_group(columns, "range", int(value) << shift, bounds[n], bounds[n + 1]) for n, value in enumerate(values)]
 
 
 def _group(columns: IndexColumns, kind: str, value: int, start: int, stop: int) -> Group:

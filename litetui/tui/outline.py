@@ -167,9 +167,7 @@ def _indexes(
     for group in reversed(inner):
         key = group_key(generation.name, group)
         is_open = key in opened
-        yield Line(
-            key, depth, group_text(group, now_ns), str(group.stop - group.start), branch=True, open=is_open
-        )
+        yield Line(key, depth, group_text(group, now_ns), str(group.stop - group.start), branch=True, open=is_open)
         if is_open:
             yield from _indexes(generation, group.start, group.stop, group.kind, depth + 1, opened, now_ns)
 
@@ -191,6 +189,4 @@ def _index(generation: GenerationView, at: int, depth: int) -> Line:
     files = int(columns.files[at])
     active = generation.newest and at == len(columns) - 1
     note = "active" if active else ("" if files == 1 else f"{files} segments")
-    return Line(
-        ("index", generation.name, index), depth, f"{index:08x}", note, glyph="active" if active else ""
-    )
+    return Line(("index", generation.name, index), depth, f"{index:08x}", note, glyph="active" if active else "")

@@ -96,9 +96,7 @@ class Arranged(Source):
         return int(at[0]) if len(at) else None
 
 
-def arrange(
-    source: Source, *, filter_text: str, column: int | None, reverse: bool, cancel: CancelToken
-) -> Source:
+def arrange(source: Source, *, filter_text: str, column: int | None, reverse: bool, cancel: CancelToken) -> Source:
     """Filter, then sort. May take long on many rows: call it in a thread."""
     import numpy as np
 
@@ -311,6 +309,7 @@ class TransactionSource(Source):
 
     def __init__(self, frames: FrameTable) -> None:
         self.frames = frames
+        self.transactions = frames.transactions
         self.columns = (
             Column("Transaction", 11, right=True),
             Column("First frame", 11, right=True, drop=1),
@@ -322,10 +321,10 @@ class TransactionSource(Source):
         )
 
     def __len__(self) -> int:
-        return len(self.frames.transactions)
+        return len(self.transactions)
 
     def cells(self, row: int) -> Sequence[Cell]:
-        t = self.frames.transactions
+        t = self.transactions
         first, last = int(t.first_frame[row]), int(t.last_frame[row])
         return (
             str(row + 1),
@@ -343,7 +342,7 @@ class TransactionSource(Source):
     def sort_values(self, column: int) -> Any:
         import numpy as np
 
-        t = self.frames.transactions
+        t = self.transactions
         plain = np.arange(len(t))
         length = t.last_frame - t.first_frame
         return (plain, t.first_frame, t.last_frame, length, t.pages, t.database_pages, t.end_offset)[column]
@@ -369,7 +368,7 @@ class FrameSource(Source):
 
     def cells(self, row: int) -> Sequence[Cell]:
         commit = int(self.frames.commits[row])
-        valid = bool(self.frames.valid[row])
+        valid = row < self.frames.valid_frames
         return (
             str(row),
             str(self.frames.offset(row)),
@@ -382,8 +381,8 @@ class FrameSource(Source):
         return key if isinstance(key, int) and key < len(self) else None
 
     def text(self, row: int) -> str:
-        commit = "commit" if self.frames.commits[row] else ""
-        return f"{int(self.frames.pages[row])} {commit} {'valid' if self.frames.valid[row] else 'invalid'}"
+        commit = "commit " if self.frames.commits[row] else ""
+        return f"{int(self.frames.pages[row])} {commit}{'valid' if row < self.frames.valid_frames else 'invalid'}"
 
     def sort_values(self, column: int) -> Any:
         import numpy as np

@@ -1,359 +1,285 @@
-"""The browser: headline, tree, details, jobs, log, footer. Holds what is looked at, knows nothing of files.
-
-The view of the replica comes finished from a thread (loader.py); what a line of the tree shows is decided by
-details.py; this screen brings the two together.
-"""
+"""What the browser's keys do. The table of actions (keys.py) names each; `do_ID` carries it out."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from typing import TYPE_CHECKING
+from typing import Any
 
 from textual import on
-from textual.app import ComposeResult
-from textual.containers import Horizontal
-from textual.screen import Screen
-from textual.widget import Widget
-from textual.widgets import Input
 
-from litetui.errors import LitetuiError
-from litetui.jobs.job import Job
-from litetui.jobs.progress import CancelToken, Reporter
 from litetui.tui import keys
-from litetui.tui.details import Detail, Tab, detail, headline
-from litetui.tui.keys import BY_ID, Action, Situation
-from litetui.tui.messages import JobChanged, JobsMoved, LogLines
-from litetui.tui.model import ReplicaView
 from litetui.tui.outline import Key
-from litetui.tui.screens.browser_actions import BrowserActions
-from litetui.tui.sources import Source, arrange
-from litetui.tui.widgets.bars import Footer, Headline, Line, TabBar
-from litetui.tui.widgets.panes import DetailPane, JobsPane, LogPane, TreePane
+from litetui.tui.screens.browser_view import PANES, BrowserView
+from litetui.tui.screens.copy_menu import CopyMenu
+from litetui.tui.screens.export import ExportDialog
+from litetui.tui.screens.help import HelpScreen
+from litetui.tui.screens.job import JobScreen
+from litetui.tui.screens.open import OpenDialog
+from litetui.tui.screens.restore import RestoreDialog, Start
+from litetui.tui.sources import Arranged, FrameSource, TransactionSource
+from litetui.tui.widgets.bars import TabBar
 from litetui.tui.widgets.replica_tree import ReplicaTree
 from litetui.tui.widgets.row_view import RowView
-from litetui.tui.widgets.virtual_table import EmptySource, VirtualTable
-
-if TYPE_CHECKING:
-    from litetui.ops.frames import FrameTable
-
-PANES = ("tree", "detail", "jobs", "log")
-NARROW_WIDTH, NARROW_HEIGHT = 100, 30
 
 
-class Browser(BrowserActions, Screen[None]):
-    """The first and main screen."""
+class Browser(BrowserView):
+    """The browser with its actions."""
 
     BINDINGS = [*keys.bindings("browser")]  # noqa: RUF012
 
-    def __init__(self) -> None:
-        super().__init__()
-        settings = self.app.settings
-        self.settings = settings
-        self.headline = Headline(settings.glyphs, id="headline")
-        self.crumbs = Line(id="crumbs")
-        self.tree_pane = TreePane(settings.glyphs)
-        self.detail_pane = DetailPane(settings.glyphs)
-        self.jobs_pane = JobsPane(settings.glyphs)
-        self.log_pane = LogPane(settings)
-        self.footer_bar = Footer(id="footer")
-        self.view: ReplicaView | None = None
-        self.trouble: LitetuiError | None = None
-        self.shown_key: Key = ("replica",)
-        self.shown: Detail | None = None
-        self.tab = ""
-        self.tab_of_kind: dict[str, str] = {}
-        self.place: dict[Hashable, tuple[int, int]] = {}
-        self.frames: dict[Key, FrameTable | LitetuiError] = {}
-        self.frames_token = CancelToken()
-        self.arranging = CancelToken()
-        self.filter_text = ""
-        self.zoomed = False
-        self.pane = "tree"
+    def action_do(self, action_id: str) -> None:
+        self.act(action_id)
 
-    def compose(self) -> ComposeResult:
-        yield self.headline
-        yield self.crumbs
-        with Horizontal(id="body"):
-            yield self.tree_pane
-            yield self.detail_pane
-        yield self.jobs_pane
-        yield self.log_pane
-        yield self.footer_bar
+    # restore
 
-    def on_mount(self) -> None:
-        self.tree_view.focus()
-        self.set_interval(1.0, self.tick)
-        self.tick()
-
-    @property
-    def tree_view(self) -> ReplicaTree:
-        return self.tree_pane.tree_view
-
-    @property
-    def table(self) -> VirtualTable:
-        return self.detail_pane.table
-
-    @property
-    def narrow(self) -> bool:
-        return self.size.width < NARROW_WIDTH or self.size.height < NARROW_HEIGHT
-
-    # the replica
-
-    def show_view(self, view: ReplicaView) -> None:
-        """Another state of the replica: tree and table keep their place."""
-        self.view, self.trouble = view, None
-        self._forget_changed_frames()
-        self.tree_view.show(view, self.settings.now_ns())
-        self._show_detail(same=self.shown is not None)
-        self.tick()
-
-    def show_trouble(self, error: LitetuiError) -> None:
-        """The replica could not be read again; what was seen stays in sight."""
-        self.trouble = error
-        self.tick()
-
-    def forget(self) -> None:
-        """Another replica comes: begin anew."""
-        self.view, self.trouble, self.shown = None, None, None
-        self.shown_key = ("replica",)
-        self.frames.clear()
-        self.place.clear()
-        self.tree_view.forget()
-        self.table.show(EmptySource("reading the replica"))
-        self.tick()
-
-    def tick(self) -> None:
-        """Ages grow: the headline and the rows in sight are drawn again."""
-        now = self.settings.now_ns()
-        path = self.app.path or ""
-        aside = ("", "") if self.app.watching else (self.app.paused_since(), "$text-warning bold")
-        if self.trouble is not None:
-            self.headline.tell(path, (f"cannot read: {self.trouble.cause}", "$text-error bold"), aside)
-        elif self.view is None:
-            self.headline.tell(path, ("reading names" if path else "", "$text-muted"), aside)
-        else:
-            text, status = headline(self.view, now)
-            self.headline.tell(path, (text, f"$text-{status} bold" if status else ""), aside)
-        self.tree_view.now_ns = now
-        self.table.refresh()
-        self.refresh_footer()
-
-    # what the tree's line shows
-
-    @on(RowView.Highlighted, "#tree")
-    def _line_changed(self) -> None:
-        line = self.tree_view.line
-        if line is not None and line.key != self.shown_key:
-            self._leave_place()
-            self.shown_key = line.key
-            self.filter_text = ""
-            self._show_detail()
-
-    def _show_detail(self, *, same: bool = False) -> None:
-        if self.view is None:
+    def do_restore(self) -> None:
+        if self.view is None or self.app.replica is None:
             return
-        self._load_frames()
-        shown = detail(self.view, self.shown_key, self.settings.now_ns, self.frames.get(self.shown_key))
-        self.shown = shown
-        ids = [tab.id for tab in shown.tabs]
-        if not same or self.tab not in ids:
-            wanted = self.tab_of_kind.get(str(self.shown_key[0]), shown.start_tab)
-            self.tab = wanted if wanted in ids else (ids[0] if ids else "")
-        self.detail_pane.title((shown.title, "bold"), ("  " + shown.subtitle, ""))
-        self.crumbs.say((f" {self.app.crumb(self.shown_key)}", "$text-muted"))
-        self.detail_pane.stats.tell(shown.cards, shown.notes)
-        self._show_tab(same=same)
+        start = self.restore_start()
+        self.app.push_screen(RestoreDialog(self.app.replica, self.view, start))
 
-    def _show_tab(self, *, same: bool = False) -> None:
+    def restore_start(self) -> Start:
+        """The restore target that the cursor stands on."""
+        key = self.shown_key
+        newest = self.view.newest if self.view is not None else None
+        generation = str(key[1]) if len(key) > 1 else (newest.name if newest is not None else "")
+        if self.pane == "detail" and (row := self.table.base_row) is not None:
+            source = self.table.source.source if isinstance(self.table.source, Arranged) else self.table.source
+            if isinstance(source, TransactionSource):
+                end = int(source.transactions.end_offset[row])
+                return Start(generation, f"{generation}/{int(key[2]):08x}:{end}")
+            if isinstance(source, FrameSource):
+                return Start(generation, self._transaction_of_frame(source, key, row))
+            if self.tab == "wal" and (index := _index_of(source.key(row))) is not None:
+                return Start(generation, f"{index:08x}")
+            if self.tab == "generations":
+                return Start(str(source.key(row)), "")
+            if self.tab == "snapshots":
+                return Start(generation, f"{generation}/{int(str(source.key(row))):08x}:0")
+        if key[0] == "index":
+            return Start(generation, f"{int(key[2]):08x}")
+        if key[0] == "snapshot":
+            return Start(generation, f"{generation}/{int(key[2]):08x}:0")
+        return Start(generation, "")
+
+    def _transaction_of_frame(self, source: FrameSource, key: Key, frame: int) -> str:
+        """The position of the end of the transaction that holds a frame, "" after the last commit."""
+        import numpy as np
+
+        transactions = source.frames.transactions
+        at = int(np.searchsorted(transactions.last_frame, frame))
+        if at >= len(transactions):
+            return f"{int(key[2]):08x}"
+        return f"{key[1]}/{int(key[2]):08x}:{int(transactions.end_offset[at])}"
+
+    # looking
+
+    def do_filter(self) -> None:
+        if self.pane == "tree":
+            self.go_to("detail")
+        field = self.detail_pane.filter
+        field.value = self.filter_text
+        field.display = True
+        self.call_after_refresh(field.focus)
+
+    def clear_filter(self) -> None:
+        self.app.bridge.forget("filter")
+        self.filter_text = ""
+        self.detail_pane.filter.value = ""
+        self.detail_pane.filter.display = False
+        self.show_tab()
+
+    def do_tab_before(self) -> None:
+        self._step_tab(-1)
+
+    def do_tab_after(self) -> None:
+        self._step_tab(1)
+
+    def _step_tab(self, step: int) -> None:
+        tabs = self.shown.tabs if self.shown else ()
+        at = next((n for n, tab in enumerate(tabs) if tab.id == self.tab), 0)
+        self.pick_tab((at + step) % len(tabs))
+
+    def pick_tab(self, number: int) -> None:
+        """Show another tab, and begin with it on the next line of this kind."""
         if self.shown is None:
             return
-        tabs = self.shown.tabs
-        active = next((n for n, tab in enumerate(tabs) if tab.id == self.tab), 0)
-        self.detail_pane.tab_bar.tell([(tab.label, tab.status) for tab in tabs], active)
-        tab: Tab | None = tabs[active] if tabs else None
-        if tab is None or tab.source is None:
-            words = "nothing to list here" if tab is None else "reading the WAL"
-            if self.detail_pane.stats.notes and tab is not None and self.shown_key in self.frames:
-                words = "it could not be read: see above"
-            self.table.show(EmptySource(words))
-            return
-        if self.filter_text or self.table.sorted_by is not None or self.table.reversed:
-            self._arrange(tab.source, same=same)
-            return
-        cursor, top = self.place.get((self.shown_key, self.tab), (0, 0))
-        self.table.show(tab.source, same=same, cursor=cursor, top=top)
-        self.refresh_footer()
-
-    def _arrange(self, source: Source, *, same: bool) -> None:
-        """Sort and filter in a thread: there may be millions of rows."""
-        token = CancelToken()
-        text, column, backwards = self.filter_text, self.table.sorted_by, self.table.reversed
-
-        def work() -> Source:
-            return arrange(source, filter_text=text, column=column, reverse=backwards, cancel=token)
-
-        def then(arranged: Source) -> None:
-            self.table.show(arranged, same=same)
-            self.refresh_footer()
-
-        self.arranging.cancel()
-        self.arranging = token
-        self.app.bridge.load("arrange", work, then, self.app.complain, path=self.app.path or "")
-
-    def _leave_place(self) -> None:
-        self.place[(self.shown_key, self.tab)] = (self.table.cursor, round(self.table.scroll_y))
-        self.table.sorted_by, self.table.reversed = None, False
-        self.app.bridge.forget("arrange")
-
-    # a WAL's frames
-
-    def _load_frames(self) -> None:
-        """Read a WAL's frames once the cursor rests on it, unless they are known."""
-        self.frames_token.cancel()
-        self.app.bridge.forget("frames")
-        key, replica = self.shown_key, self.app.replica
-        if key[0] != "index" or key in self.frames or replica is None:
-            return
-        token = self.frames_token = CancelToken()
-
-        def work() -> FrameTable:
-            from litetui.ops.frames import read_frames
-
-            return read_frames(replica, str(key[1]), int(key[2]), Reporter(), token)
-
-        def then(answer: FrameTable | LitetuiError) -> None:
-            if len(self.frames) > 8:
-                self.frames.pop(next(iter(self.frames)))
-            self.frames[key] = answer
-            if key == self.shown_key:
-                self._show_detail(same=True)
-
-        def read() -> None:
-            self.app.bridge.load("frames", work, then, then, path=self.app.path or "")
-
-        self.app.bridge.delay("frames-rest", self.settings.debounce_s / 2, read)
-
-    def _forget_changed_frames(self) -> None:
-        """The newest WAL may have grown since it was read."""
-        newest = self.view.newest if self.view is not None else None
-        if newest is None or not len(newest.indexes):
-            return
-        last = int(newest.indexes.index[-1])
-        self.frames.pop(("index", newest.name, last), None)
-
-    # panes
-
-    def on_descendant_focus(self) -> None:
-        self._focus_moved()
-
-    def _focus_moved(self) -> None:
-        focused: Widget | None = self.focused
-        while focused is not None and focused.id not in {f"{name}-pane" for name in PANES}:
-            parent = focused.parent
-            focused = parent if isinstance(parent, Widget) else None
-        if focused is not None and focused.id is not None:
-            self.pane = focused.id.removesuffix("-pane")
-        self.arrange_panes()
-
-    def on_resize(self) -> None:
-        self.arrange_panes()
-
-    def arrange_panes(self) -> None:
-        """One pane where it is narrow or zoomed, else all."""
-        self.set_class(self.narrow, "-narrow")
-        self.set_class(self.narrow or self.zoomed, "-single")
-        for name in PANES:
-            self.set_class(self.pane == name, f"-show-{name}")
-        self.jobs_pane.show(self.app.runner.jobs)
-        self.refresh_footer()
-
-    def go_to(self, pane: str) -> None:
-        """Give a pane the focus; it is made visible first where only one is."""
-        self.pane = pane
-        self.arrange_panes()
-        widget = {
-            "tree": self.tree_view,
-            "detail": self.table,
-            "jobs": self.jobs_pane.table,
-            "log": self.log_pane.table,
-        }[pane]
-        self.call_after_refresh(widget.focus)
-
-    # messages
+        self.leave_place()
+        self.filter_text = ""
+        self.detail_pane.filter.display = False
+        self.tab = self.shown.tabs[number].id
+        self.tab_of_kind[str(self.shown_key[0])] = self.tab
+        self.show_tab()
 
     @on(TabBar.Picked)
     def _tab_picked(self, event: TabBar.Picked) -> None:
         self.pick_tab(event.number)
 
-    @on(Footer.Pressed)
-    def _footer_pressed(self, event: Footer.Pressed) -> None:
-        self.act(event.action_id)
+    def do_sort_before(self) -> None:
+        self._sort(-1)
 
-    @on(Input.Changed, "#filter")
-    def _filter_typed(self, event: Input.Changed) -> None:
-        if event.value != self.filter_text:
-            self.filter_text = event.value
-            self.app.bridge.delay("filter", self.settings.debounce_s / 2, self._show_tab)
+    def do_sort_after(self) -> None:
+        self._sort(1)
 
-    @on(Input.Submitted, "#filter")
-    def _filter_kept(self) -> None:
-        self.detail_pane.filter.display = bool(self.filter_text)
-        self.table.focus()
-
-    @on(JobChanged)
-    @on(JobsMoved)
-    def _jobs_changed(self) -> None:
-        self.jobs_pane.show(self.app.runner.jobs)
-        self.refresh_footer()
-
-    @on(LogLines)
-    def _log_lines(self, event: LogLines) -> None:
-        self.log_pane.add(event.lines)
-
-    def refresh_footer(self) -> None:
-        at = self.situation()
-
-        def why_not(action: Action) -> str:
-            return action.why_not(at)
-
-        self.footer_bar.tell(keys.for_footer(self.pane), why_not)
-
-    def situation(self) -> Situation:
-        """What actions depend on."""
-        table = {"jobs": self.jobs_pane.table, "log": self.log_pane.table}.get(self.pane, self.table)
-        job = self.job_at_cursor()
-        return Situation(
-            pane=self.pane,
-            replica=self.view is not None,
-            generations=len(self.view.generations) if self.view else 0,
-            readonly=self.settings.readonly,
-            table_rows=len(table.source),
-            filtered=bool(self.filter_text),
-            tabs=len(self.shown.tabs) if self.shown else 0,
-            zoomed=self.zoomed,
-            narrow=self.narrow,
-            job_state=job.state.value if job is not None else "",
-        )
-
-    def job_at_cursor(self) -> Job | None:
-        """The job under the cursor of the jobs pane, else the only one that is unfinished."""
-        runner = self.app.runner
-        if self.pane == "jobs":
-            return self.jobs_pane.job_of(runner.jobs)
-        unfinished = runner.unfinished
-        return unfinished[0] if len(unfinished) == 1 else None
-
-    def act(self, action_id: str) -> None:
-        """Do an action of the table, or say why it is not possible."""
-        action = BY_ID[action_id]
-        why_not = action.why_not(self.situation())
-        if why_not:
-            self.app.say(why_not, severity="warning")
+    def _sort(self, step: int) -> None:
+        """Sort by the next column that has an order; after the last, the table's own order."""
+        source = self.table.source.source if isinstance(self.table.source, Arranged) else self.table.source
+        choices: list[int | None] = [None]
+        choices += [n for n in range(len(source.columns)) if source.sort_values(n) is not None]
+        if len(choices) == 1:
+            self.app.say("this table has one order only", severity="warning")
             return
-        if action.act:
-            focused = self.focused or self.tree_view
-            call = getattr(focused, f"action_{action.act}", None) or getattr(self, f"action_{action.act}")
-            call()
-        else:
-            getattr(self, f"do_{action_id}")()
+        at = choices.index(self.table.sorted_by)
+        self.table.sorted_by = choices[(at + step) % len(choices)]
+        self.show_tab()
 
+    def do_reverse(self) -> None:
+        self.table.reversed = not self.table.reversed
+        self.show_tab()
+
+    def do_refresh(self) -> None:
+        self.app.read_again(loudly=True)
+
+    def do_watch(self) -> None:
+        self.app.set_watching(not self.app.watching)
+
+    @on(ReplicaTree.LeafChosen)
+    def _leaf_chosen(self) -> None:
+        self.go_to("detail")
+
+    @on(RowView.Chosen, "#table")
+    def _row_chosen(self) -> None:
+        """Go where the row points to."""
+        key, row = self.table.key, self.table.base_row
+        source = self.table.source.source if isinstance(self.table.source, Arranged) else self.table.source
+        if row is None or self.shown is None:
+            return
+        generation = str(self.shown_key[1]) if len(self.shown_key) > 1 else ""
+        if self.tab == "generations":
+            self.tree_view.reveal(("generation", str(key)))
+        elif self.tab == "snapshots":
+            self.tree_view.reveal(("snapshot", generation, int(str(key))))
+        elif self.tab == "wal" and self.shown_key[0] != "index" and (index := _index_of(key)) is not None:
+            self.tree_view.reveal(("index", generation, index))
+        elif self.tab == "attention":
+            self._go_to_finding(row)
+        elif isinstance(source, TransactionSource):
+            first = int(source.transactions.first_frame[row])
+            number = next(n for n, tab in enumerate(self.shown.tabs) if tab.id == "frames")
+            self.place[(self.shown_key, "frames")] = (first, max(0, first - 3))
+            self.pick_tab(number)
+
+    def _go_to_finding(self, row: int) -> None:
+        findings = self.view.findings if self.view is not None and len(self.shown_key) == 1 else ()
+        if len(self.shown_key) > 1 and self.view is not None:
+            generation = self.view.generation(str(self.shown_key[1]))
+            findings = tuple(generation.survey.findings) if generation is not None else ()
+        if row >= len(findings) or findings[row].generation is None:
+            return
+        one = findings[row]
+        if one.index is None or not self.tree_view.reveal(("index", str(one.generation), one.index)):
+            self.tree_view.reveal(("generation", str(one.generation)))
+
+    @on(RowView.Chosen, "#jobs")
+    def _job_chosen(self) -> None:
+        job = self.jobs_pane.job_of(self.app.runner.jobs)
+        if job is not None:
+            self.app.push_screen(JobScreen(job))
+
+    # panes
+
+    def do_pane_1(self) -> None:
+        self.go_to("tree")
+
+    def do_pane_2(self) -> None:
+        self.go_to("detail")
+
+    def do_pane_3(self) -> None:
+        self.go_to("jobs")
+
+    def do_pane_4(self) -> None:
+        self.go_to("log")
+
+    def action_next_pane(self) -> None:
+        self.go_to(PANES[(PANES.index(self.pane) + 1) % len(PANES)])
+
+    def action_previous_pane(self) -> None:
+        self.go_to(PANES[(PANES.index(self.pane) - 1) % len(PANES)])
+
+    def do_zoom(self) -> None:
+        self.zoomed = not self.zoomed
+        self.arrange_panes()
+
+    def do_back(self) -> None:
+        self.go_back()
+
+    def go_back(self) -> bool:
+        """One step back: the filter, the zoom, the pane; False at the top."""
+        if self.filter_text or self.detail_pane.filter.display:
+            self.clear_filter()
+            self.table.focus()
+        elif self.zoomed:
+            self.do_zoom()
+        elif self.pane != "tree":
+            self.go_to("tree")
+        else:
+            return False
+        return True
+
+    # jobs and the rest
+
+    def do_cancel(self) -> None:
+        job = self.job_at_cursor()
+        if job is not None:
+            self.app.cancel(job)
+
+    def do_copy(self) -> None:
+        self.app.push_screen(CopyMenu(self.copyable()))
+
+    def copyable(self) -> list[tuple[str, str]]:
+        """What can be copied here: a name and the text."""
+        found: list[tuple[str, str]] = []
+        start = self.restore_start()
+        if "/" in start.target:
+            found.append(("position", start.target))
+        elif start.target:
+            found.append(("index", start.target))
+        if start.generation:
+            found.append(("generation", start.generation))
+        found.append(("replica", self.app.path or ""))
+        if self.app.path:
+            found.append(("command", self.app.command_for(self.shown_key)))
+        if self.pane in ("detail", "jobs", "log"):
+            table = {"jobs": self.jobs_pane.table, "log": self.log_pane.table}.get(self.pane, self.table)
+            if table.row_count:
+                cells = table.source.cells(table.cursor)
+                row = "\t".join(cell if isinstance(cell, str) else cell[0] for cell in cells)
+                found.append(("row", row))
+        return found
+
+    def do_export(self) -> None:
+        self.app.push_screen(ExportDialog(self.table.source, self.shown.title if self.shown else "table"))
+
+    def do_open(self) -> None:
+        self.app.push_screen(OpenDialog(), self.app.open_path)
+
+    def do_palette(self) -> None:
+        self.app.action_command_palette()
+
+    def do_theme(self) -> None:
+        self.app.next_theme()
+
+    def do_help(self) -> None:
+        self.app.push_screen(HelpScreen(self.pane))
+
+    async def quit_or_back(self) -> None:
+        if self.zoomed or (self.narrow and self.pane != "tree"):
+            self.go_back()
+        else:
+            await self.app.action_quit()
+
+    def do_quit(self) -> None:
+        self.run_worker(self.quit_or_back())
+
+
+def _index_of(key: Any) -> int | None:
+    return int(key[0]) if isinstance(key, tuple) and key else None

@@ -97,9 +97,7 @@ class JobsPane(Pane):
         """Show the jobs; rows and title follow, the height too."""
         unfinished = any(not job.state.ended for job in jobs)
         self.title(("Jobs  ", "bold"), *summary(jobs, self.glyphs))
-        if [job.id for job in reversed(jobs)] != [
-            self.table.source.key(n) for n in range(len(self.table.source))
-        ]:
+        if [job.id for job in reversed(jobs)] != [self.table.source.key(n) for n in range(len(self.table.source))]:
             self.table.show(JobSource(jobs, self.glyphs), same=len(self.table.source) > 0)
             if unfinished:
                 self.table.set_cursor(0)

@@ -1,0 +1,294 @@
+"""The app: wires jobs, loads and screens together. Keys are in keys.py, what is shown in the screens."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual import on
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.notifications import SeverityLevel
+
+from litetui.errors import LitetuiError
+from litetui.jobs.job import Job, State
+from litetui.jobs.runner import Runner
+from litetui.tui.bridge import Bridge
+from litetui.tui.messages import JobChanged, JobsMoved, LoadAnswered, LogLines, Stopped
+from litetui.tui.model import ReplicaView, look
+from litetui.tui.outline import Key
+from litetui.tui.palette import ActionCommands
+from litetui.tui.report import copied_text, job_lines, result_lines
+from litetui.tui.screens.browser import Browser
+from litetui.tui.screens.open import DEMO, OpenDialog
+from litetui.tui.screens.quit import QuitDialog
+from litetui.tui.settings import Settings
+from litetui.tui.textutil import clean
+from litetui.units import format_clock
+
+if TYPE_CHECKING:
+    from litetui.replica.file import FileReplica
+
+DRAIN_SECONDS = 2.0
+WATCH_SHARE = 20  # at most a twentieth of the time is spent on looking for changes
+SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+
+
+class LitetuiApp(App[int]):
+    """The session: one replica at a time, its jobs, its screens."""
+
+    TITLE = "litetui"
+    CSS_PATH = "theme.tcss"
+    COMMANDS = {ActionCommands}  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+q", "quit", "Quit", show=False, priority=True)]
+
+    def __init__(self, path: str | None, settings: Settings) -> None:
+        super().__init__()
+        self.path = path
+        self.settings = settings
+        self.runner = Runner()
+        self.bridge = Bridge(self, self.runner)
+        self.replica: FileReplica | None = None
+        self.watching = True
+        self.paused_at_ns = 0
+        self.leaving = False
+        self.demos = ExitStack()
+        self.stuck: list[Job] = []
+
+    def on_mount(self) -> None:
+        if self.settings.ascii:
+            use_ascii(self)
+        if self.settings.signals:
+            loop = asyncio.get_running_loop()
+            for number in SIGNALS:
+                loop.add_signal_handler(number, self.post_message, Stopped(number))
+        self.bridge.start()
+        self.browser = Browser()
+        self.push_screen(self.browser)
+        if self.path is not None:
+            self.open_path(self.path)
+        else:
+            self.push_screen(OpenDialog(first=True), self.open_path)
+
+    # the replica
+
+    def open_path(self, path: str | None) -> None:
+        """Open a replica in a thread; a path that is none leads back to the question, with the reason."""
+        if path is None:
+            return
+        self.path = "demo" if path == DEMO else path
+        self.replica = None
+        self.browser.forget()
+        now_ns = self.settings.now_ns
+
+        def work() -> tuple[FileReplica, ReplicaView]:
+            from litetui.replica.detect import open_replica
+
+            replica = open_replica(self.make_demo() if path == DEMO else path)
+            return replica, look(replica, now_ns())
+
+        def then(answer: tuple[FileReplica, ReplicaView]) -> None:
+            self.replica, view = answer
+            self.path = view.path
+            self.browser.show_view(view)
+            self._look_later(0.0)
+
+        def fail(error: LitetuiError) -> None:
+            self.browser.show_trouble(error)
+            self.push_screen(OpenDialog(error), self.open_path)
+
+        self.bridge.load("replica", work, then, fail, path=path)
+
+    def make_demo(self) -> str:
+        """The demo's replica in a temporary folder, which goes with the session. Blocks."""
+        from litetui.demo import sample
+
+        return self.demos.enter_context(sample())
+
+    def read_again(self, *, loudly: bool = False) -> None:
+        """Look for changes now."""
+        replica, now_ns = self.replica, self.settings.now_ns
+        if replica is None or self.bridge.loading("replica"):
+            return
+
+        def work() -> ReplicaView | None:
+            changed = replica.refresh()
+            return look(replica, now_ns()) if changed or loudly else None
+
+        def then(view: ReplicaView | None) -> None:
+            if view is not None:
+                self.browser.show_view(view)
+            elif self.browser.trouble is not None:
+                self.browser.trouble = None
+            if loudly:
+                self.say("read again")
+
+        self.bridge.load("replica", work, then, self.browser.show_trouble, path=replica.path)
+
+    def _look_later(self, cost_s: float) -> None:
+        if self.settings.watch_s and self.watching:
+            self.set_timer(max(self.settings.watch_s, WATCH_SHARE * cost_s), self._watch)
+
+    def _watch(self) -> None:
+        if not self.watching:
+            return
+        if self.bridge.loading("replica") or self.replica is None:
+            self._look_later(0.0)
+        else:
+            self.read_again()
+
+    def set_watching(self, on: bool) -> None:
+        self.watching = on
+        self.paused_at_ns = self.settings.now_ns()
+        self.browser.tick()
+        self.say("watching for changes" if on else "watching is off: R reads again")
+        if on:
+            self.read_again()
+
+    def paused_since(self) -> str:
+        return f"paused at {format_clock(self.paused_at_ns, self.settings.now_ns(), millis=False)}"
+
+    @on(LoadAnswered)
+    def _load_answered(self, event: LoadAnswered) -> None:
+        seconds = self.bridge.take(event.load)
+        if seconds is not None and event.load.key == "replica" and self.replica is not None:
+            self._look_later(seconds)
+
+    # jobs
+
+    def submit(self, job: Job) -> None:
+        self.bridge.submit(job)
+
+    def cancel(self, job: Job) -> None:
+        if self.runner.cancel(job):
+            self.say(f"cancelling {job.kind} {job.id}: nothing of it will be left behind")
+
+    @on(JobChanged)
+    def _job_changed(self, event: JobChanged) -> None:
+        job = event.job
+        self.bridge.job_changed(job)
+        self._pass_on(lambda: JobChanged(job))
+        if job.state.ended and not self.leaving:
+            severity: SeverityLevel = "information"
+            if job.state is not State.DONE:
+                severity = "error" if job.state is State.FAILED else "warning"
+            words = str(job.error) if job.error is not None else job.output
+            self.say(f"{job.kind} {job.id} {job.state.value}: {words}", severity=severity)
+        if self.leaving and not self.runner.unfinished:
+            self.exit(0)
+
+    @on(JobsMoved)
+    def _jobs_moved(self) -> None:
+        self._pass_on(JobsMoved)
+
+    @on(LogLines)
+    def _log_lines(self, event: LogLines) -> None:
+        self._pass_on(lambda: LogLines(event.lines))
+
+    def _pass_on(self, message: Callable[[], Message]) -> None:
+        for screen in self.screen_stack:
+            screen.post_message(message())
+
+    def result_lines(self, job: Job) -> list[str]:
+        return result_lines(job)
+
+    # what screens ask for
+
+    def say(self, text: str, severity: SeverityLevel = "information") -> None:
+        """A toast; nothing in it is markup."""
+        self.notify(clean(text), severity=severity, markup=False)
+
+    def complain(self, error: LitetuiError) -> None:
+        self.say(str(error), severity="error")
+
+    def copy(self, text: str) -> None:
+        """Send a text to the terminal, which may or may not put it on a clipboard (OSC 52)."""
+        self.copy_to_clipboard(text.encode("utf-8", "replace").decode())
+        self.say(f"sent to the terminal: {copied_text(text)}")
+
+    def command_for(self, key: Key) -> str:
+        """The command line that shows what a line of the tree shows."""
+        from litetui.tui.report import command_for
+
+        return command_for(self.path or "", key)
+
+    def crumb(self, key: Key) -> str:
+        return " / ".join([*([str(key[1])] if len(key) > 1 else []), *_last_crumb(key)]) or "replica"
+
+    def next_theme(self) -> None:
+        names = sorted(self.available_themes)
+        self.theme = names[(names.index(self.theme) + 1) % len(names)]
+        self.say(f"theme {self.theme}")
+
+    # leaving
+
+    async def action_quit(self) -> None:
+        """The one way out: with jobs running it asks."""
+        unfinished = self.runner.unfinished
+        if not unfinished:
+            self.exit(0)
+        elif not isinstance(self.screen, QuitDialog):
+            self.push_screen(QuitDialog(unfinished), self._leave)
+
+    def _leave(self, answer: str | None) -> None:
+        if answer == "wait":
+            self.leaving = True
+            self.say("litetui ends when the jobs have ended")
+            if not self.runner.unfinished:
+                self.exit(0)
+        elif answer == "cancel":
+            self._cancel_and_exit(0)
+
+    @on(Stopped)
+    def _stopped(self, event: Stopped) -> None:
+        self._cancel_and_exit(130)
+
+    def _cancel_and_exit(self, code: int) -> None:
+        """Cancel everything, wait two seconds at most for threads that are stuck, then go."""
+        self.leaving = True
+        self.runner.cancel_all()
+
+        def then(stuck: list[Job]) -> None:
+            self.stuck = stuck
+            self.exit(code)
+
+        self.bridge.load("drain", lambda: self.runner.drain(DRAIN_SECONDS), then, self.complain, path="")
+
+
+def _last_crumb(key: Key) -> list[str]:
+    if key[0] in ("index", "snapshot"):
+        return [f"{key[0]} {int(key[2]):08x}".replace("index", "WAL")]
+    return [str(key[0])] if key[0] in ("snapshots", "wals") else []
+
+
+def use_ascii(app: App[Any]) -> None:
+    """Bars of plain characters where Textual draws them of blocks."""
+    from textual.scrollbar import ScrollBar, ScrollBarRender
+
+    class AsciiScrollBarRender(ScrollBarRender):
+        VERTICAL_BARS: ClassVar[list[str]] = [" "] * 8
+        HORIZONTAL_BARS: ClassVar[list[str]] = [" "] * 8
+
+    ScrollBar.renderer = AsciiScrollBarRender
+    app.add_class("-ascii")
+
+
+def run_app(path: str | None, *, readonly: bool = False, ascii: bool = False, demo: bool = False) -> int:
+    """Run the terminal UI; afterwards one line a job on the normal screen. Returns the exit code."""
+    settings = Settings(readonly=readonly, ascii=ascii, signals=True)
+    app = LitetuiApp(path, settings)
+    code: int | None = None
+    try:
+        code = app.run()
+    finally:
+        app.runner.cancel_all()
+        stuck = app.runner.drain(DRAIN_SECONDS) if not app.stuck else app.stuck
+        for line in job_lines(app.runner.jobs, stuck):
+            sys.stdout.write(line + "\n")
+        app.demos.close()
+    return 1 if code is None else code

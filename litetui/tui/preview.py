@@ -1,0 +1,193 @@
+"""What the restore dialog shows while one types: made in a thread, as one frozen value. No textual."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from litetui.errors import LitetuiError
+from litetui.jobs.progress import CancelToken, Reporter
+from litetui.units import format_clock, format_duration, format_size
+
+if TYPE_CHECKING:
+    from litetui.ops.restore import RestorePlan
+    from litetui.ops.target import RestorePoint, Target
+    from litetui.replica.file import FileReplica
+
+Note = tuple[str, str]  # text, status
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a target and an output mean.
+
+    plan      None where the target has none; `error` says why
+    before, after  the restore points around a time
+    output_error   why the output cannot be written, with `other_output` as the next free name
+    free      bytes free where the output goes, None where that is not known
+    """
+
+    target: Target | None
+    plan: RestorePlan | None
+    error: LitetuiError | None
+    before: RestorePoint | None
+    after: RestorePoint | None
+    output_error: LitetuiError | None
+    other_output: str
+    free: int | None
+
+
+def preview(
+    replica: FileReplica,
+    text: str,
+    generation: str,
+    output: str,
+    now_ns: int,
+    *,
+    settle_with: tuple[Reporter, CancelToken] | None = None,
+) -> Preview:
+    """Find out what a target means; with `settle_with` down to the byte, which reads the replica."""
+    from litetui.ops.output import check_output
+    from litetui.ops.restore import plan, settle
+    from litetui.ops.target import parse_target, restore_points_around
+
+    target, chosen, error = None, None, None
+    before, after = None, None
+    try:
+        target = parse_target(text, now_ns=now_ns, generation=generation or None)
+        chosen = plan(replica, target)
+        if settle_with is not None:
+            chosen = settle(chosen, *settle_with)
+        error = chosen.fault
+    except LitetuiError as known:
+        error = known
+    if target is not None and target.timestamp_ns is not None:
+        of = chosen.generation if chosen is not None else generation or next(iter(replica.generations()), "")
+        if of:
+            before, after = restore_points_around(replica, of, target.timestamp_ns)
+    output_error, other = None, ""
+    try:
+        check_output(replica.path, output)
+    except LitetuiError as known:
+        output_error = known
+        if os.path.lexists(output):
+            other = next_free(output)
+    return Preview(target, chosen, error, before, after, output_error, other, _free(output))
+
+
+def _free(output: str) -> int | None:
+    try:
+        fs = os.statvfs(os.path.dirname(os.path.abspath(output)))
+    except OSError:
+        return None
+    return fs.f_bavail * fs.f_frsize
+
+
+def next_free(path: str) -> str:
+    """The path, or the next one with a number at which neither a file nor a side file of SQLite's stands."""
+    stem, ending = os.path.splitext(path)
+    number = 1
+    candidate = path
+    while any(os.path.lexists(candidate + side) for side in ("", "-wal", "-shm", "-journal")):
+        number += 1
+        candidate = f"{stem}-{number}{ending}"
+    return candidate
+
+
+def propose_output(replica_path: str) -> str:
+    """A free name for the restored database: in the working folder, or where there is a disk to write to."""
+    name = os.path.basename(os.path.normpath(replica_path))
+    for ending in ("-replica", ".replica", "-litestream"):
+        name = name.removesuffix(ending)
+    name = name.removesuffix(".db") or "database"
+    inside = os.path.realpath(replica_path)
+    folders = [os.getcwd(), os.path.expanduser("~"), "/var/tmp"]
+    usable = [
+        folder
+        for folder in folders
+        if os.access(folder, os.W_OK | os.X_OK) and os.path.commonpath([inside, os.path.realpath(folder)]) != inside
+    ]
+    on_disk = [folder for folder in usable if not _is_tmpfs(folder)]
+    folder = (on_disk or usable or folders)[0]
+    return next_free(os.path.join(folder, f"{name}-restored.db"))
+
+
+def _is_tmpfs(folder: str) -> bool:
+    """Whether a folder lies in memory, as far as the mount table tells."""
+    best, kind = "", ""
+    try:
+        with open("/proc/self/mounts", encoding="utf-8", errors="surrogateescape") as mounts:
+            for line in mounts:
+                _, where, fs_type, *_ = line.split(" ")
+                where = where.replace("\\040", " ")
+                inside = folder == where or folder.startswith(where.rstrip("/") + "/")
+                if inside and len(where) >= len(best):
+                    best, kind = where, fs_type
+    except OSError:
+        return False
+    return kind in ("tmpfs", "ramfs")
+
+
+def meaning(seen: Preview, now_ns: int) -> list[Note]:
+    """What the target means, in up to three lines: a time with the restore points on both sides."""
+    target = seen.target
+    if target is None or target.timestamp_ns is None:
+        plan = seen.plan
+        if plan is None:
+            return []
+        until = format_clock(plan.until_ns, now_ns)
+        return [(f"by {until}  {_position(plan)}  ({format_duration(now_ns - plan.until_ns)} ago)", "")]
+    asked = target.timestamp_ns
+    lines: list[Note] = []
+    if seen.before is not None:
+        gap = format_duration(asked - seen.before.time_ns)
+        lines.append(
+            (f"before  {format_clock(seen.before.time_ns, now_ns)}  {seen.before.index:08x}  {gap} earlier: taken", "")
+        )
+    lines.append((f"asked   {format_clock(asked, now_ns)}", "muted"))
+    if seen.after is not None:
+        gap = format_duration(seen.after.time_ns - asked)
+        lines.append(
+            (f"after   {format_clock(seen.after.time_ns, now_ns)}  {seen.after.index:08x}  {gap} later", "muted")
+        )
+    return lines
+
+
+def _position(plan: RestorePlan) -> str:
+    return plan.position.short if plan.settled else f"WAL {plan.position.index:08x}"
+
+
+def plan_lines(seen: Preview, check: str, now_ns: int) -> list[tuple[str, str]]:
+    """The plan as labels and texts."""
+    plan = seen.plan
+    if plan is None:
+        return []
+    snapshot = plan.snapshot
+    lines = [
+        (
+            "snapshot",
+            f"{snapshot.index:08x}  {format_size(snapshot.size)}  {format_clock(snapshot.created_ns, now_ns)}",
+        )
+    ]
+    if plan.file_count > 1:
+        count = plan.max_index - plan.min_index + 1
+        span = f"{plan.min_index:08x} to {plan.max_index:08x}, {count} indexes"
+        if count == 1:
+            span = f"{plan.min_index:08x}"
+        end = f"; the last one up to offset {plan.position.offset}" if plan.settled else ""
+        lines.append(("WAL", span + end))
+    else:
+        lines.append(("WAL", "none: the snapshot as it stands"))
+    reads = f"{format_size(plan.bytes_to_read)} in {plan.file_count} files"
+    if plan.database_size is not None:
+        reads += f"   writes {format_size(plan.database_size)}"
+    lines.append(("reads", reads))
+    if seen.free is not None:
+        lines.append(("free", f"{format_size(seen.free)} where the output goes"))
+    if plan.left_out:
+        lines.append(("leaves", plan.left_out))
+    pragma = {"none": "no check of the database", "quick": "PRAGMA quick_check", "full": "PRAGMA integrity_check"}
+    lines.append(("checks", f"every LZ4, frame and salt checksum; then {pragma[check]}"))
+    lines += [("note", note) for note in plan.notes]
+    return lines

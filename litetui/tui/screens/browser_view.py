@@ -1,0 +1,355 @@
+"""The browser: headline, tree, details, jobs, log, footer. Holds what is looked at, knows nothing of files.
+
+The view of the replica comes finished from a thread (loader.py); what a line of the tree shows is decided by
+details.py; this screen brings the two together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import TYPE_CHECKING
+
+from textual import getters, on
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Input
+
+from litetui.errors import LitetuiError
+from litetui.jobs.job import Job
+from litetui.jobs.progress import CancelToken, Reporter
+from litetui.tui import keys
+from litetui.tui.details import Detail, Tab, detail, headline
+from litetui.tui.keys import BY_ID, Action, Situation
+from litetui.tui.messages import JobChanged, JobsMoved, LogLines
+from litetui.tui.model import ReplicaView
+from litetui.tui.outline import Key
+from litetui.tui.sources import Source, arrange
+from litetui.tui.widgets.bars import Footer, Headline, Line
+from litetui.tui.widgets.panes import DetailPane, JobsPane, LogPane, TreePane
+from litetui.tui.widgets.replica_tree import ReplicaTree
+from litetui.tui.widgets.row_view import RowView
+from litetui.tui.widgets.virtual_table import EmptySource, VirtualTable
+
+if TYPE_CHECKING:
+    from litetui.ops.frames import FrameTable
+    from litetui.tui.app import LitetuiApp
+
+PANES = ("tree", "detail", "jobs", "log")
+NARROW_WIDTH, NARROW_HEIGHT = 100, 30
+
+
+class BrowserView(Screen[None]):
+    """The first and main screen, without what its keys do (browser.py)."""
+
+    if TYPE_CHECKING:
+        app = getters.app(LitetuiApp)
+
+    def __init__(self) -> None:
+        super().__init__()
+        settings = self.app.settings
+        self.settings = settings
+        self.headline = Headline(settings.glyphs, id="headline")
+        self.crumbs = Line(id="crumbs")
+        self.tree_pane = TreePane(settings.glyphs)
+        self.detail_pane = DetailPane(settings.glyphs)
+        self.jobs_pane = JobsPane(settings.glyphs)
+        self.log_pane = LogPane(settings)
+        self.footer_bar = Footer(id="footer")
+        self.view: ReplicaView | None = None
+        self.trouble: LitetuiError | None = None
+        self.shown_key: Key = ("replica",)
+        self.shown: Detail | None = None
+        self.tab = ""
+        self.tab_of_kind: dict[str, str] = {}
+        self.place: dict[Hashable, tuple[int, int]] = {}
+        self.frames: dict[Key, FrameTable | LitetuiError] = {}
+        self.frames_token = CancelToken()
+        self.arranging = CancelToken()
+        self.filter_text = ""
+        self.zoomed = False
+        self.pane = "tree"
+
+    def compose(self) -> ComposeResult:
+        yield self.headline
+        yield self.crumbs
+        with Horizontal(id="body"):
+            yield self.tree_pane
+            yield self.detail_pane
+        yield self.jobs_pane
+        yield self.log_pane
+        yield self.footer_bar
+
+    def on_mount(self) -> None:
+        self.tree_view.focus()
+        self.set_interval(1.0, self.tick)
+        self.tick()
+
+    @property
+    def tree_view(self) -> ReplicaTree:
+        return self.tree_pane.tree_view
+
+    @property
+    def table(self) -> VirtualTable:
+        return self.detail_pane.table
+
+    @property
+    def narrow(self) -> bool:
+        return self.size.width < NARROW_WIDTH or self.size.height < NARROW_HEIGHT
+
+    # the replica
+
+    def show_view(self, view: ReplicaView) -> None:
+        """Another state of the replica: tree and table keep their place."""
+        self.view, self.trouble = view, None
+        self._forget_changed_frames()
+        self.tree_view.show(view, self.settings.now_ns())
+        self.show_detail(same=self.shown is not None)
+        self.tick()
+
+    def show_trouble(self, error: LitetuiError) -> None:
+        """The replica could not be read again; what was seen stays in sight."""
+        self.trouble = error
+        self.tick()
+
+    def forget(self) -> None:
+        """Another replica comes: begin anew."""
+        self.view, self.trouble, self.shown = None, None, None
+        self.shown_key = ("replica",)
+        self.frames.clear()
+        self.place.clear()
+        self.tree_view.forget()
+        self.table.show(EmptySource("reading the replica"))
+        self.tick()
+
+    def tick(self) -> None:
+        """Ages grow: the headline and the rows in sight are drawn again."""
+        now = self.settings.now_ns()
+        path = self.app.path or ""
+        aside = ("", "") if self.app.watching else (self.app.paused_since(), "$text-warning bold")
+        if self.trouble is not None:
+            self.headline.tell(path, (f"cannot read: {self.trouble.cause}", "$text-error bold"), aside)
+        elif self.view is None:
+            self.headline.tell(path, ("reading names" if path else "", "$text-muted"), aside)
+        else:
+            text, status = headline(self.view, now)
+            self.headline.tell(path, (text, f"$text-{status} bold" if status else ""), aside)
+        self.tree_view.now_ns = now
+        self.table.refresh()
+        self.refresh_footer()
+
+    # what the tree's line shows
+
+    @on(RowView.Highlighted, "#tree")
+    def _line_changed(self) -> None:
+        line = self.tree_view.line
+        if line is not None and line.key != self.shown_key:
+            self.leave_place()
+            self.shown_key = line.key
+            self.filter_text = ""
+            self.show_detail()
+
+    def show_detail(self, *, same: bool = False) -> None:
+        if self.view is None:
+            return
+        self._load_frames()
+        shown = detail(self.view, self.shown_key, self.settings.now_ns, self.frames.get(self.shown_key))
+        self.shown = shown
+        ids = [tab.id for tab in shown.tabs]
+        if not same or self.tab not in ids:
+            wanted = self.tab_of_kind.get(str(self.shown_key[0]), shown.start_tab)
+            self.tab = wanted if wanted in ids else (ids[0] if ids else "")
+        self.detail_pane.title((shown.title, "bold"), ("  " + shown.subtitle, ""))
+        self.crumbs.say((f" {self.app.crumb(self.shown_key)}", "$text-muted"))
+        self.detail_pane.stats.tell(shown.cards, shown.notes)
+        self.show_tab(same=same)
+
+    def show_tab(self, *, same: bool = False) -> None:
+        if self.shown is None:
+            return
+        tabs = self.shown.tabs
+        active = next((n for n, tab in enumerate(tabs) if tab.id == self.tab), 0)
+        self.detail_pane.tab_bar.tell([(tab.label, tab.status) for tab in tabs], active)
+        tab: Tab | None = tabs[active] if tabs else None
+        if tab is None or tab.source is None:
+            words = "nothing to list here" if tab is None else "reading the WAL"
+            if self.detail_pane.stats.notes and tab is not None and self.shown_key in self.frames:
+                words = "it could not be read: see above"
+            self.table.show(EmptySource(words))
+            return
+        if self.filter_text or self.table.sorted_by is not None or self.table.reversed:
+            self._arrange(tab.source, same=same)
+            return
+        cursor, top = self.place.get((self.shown_key, self.tab), (0, 0))
+        self.table.show(tab.source, same=same, cursor=cursor, top=top)
+        self.refresh_footer()
+
+    def _arrange(self, source: Source, *, same: bool) -> None:
+        """Sort and filter in a thread: there may be millions of rows."""
+        token = CancelToken()
+        text, column, backwards = self.filter_text, self.table.sorted_by, self.table.reversed
+
+        def work() -> Source:
+            return arrange(source, filter_text=text, column=column, reverse=backwards, cancel=token)
+
+        def then(arranged: Source) -> None:
+            self.table.show(arranged, same=same)
+            self.refresh_footer()
+
+        self.arranging.cancel()
+        self.arranging = token
+        self.app.bridge.load("arrange", work, then, self.app.complain, path=self.app.path or "")
+
+    def leave_place(self) -> None:
+        self.place[(self.shown_key, self.tab)] = (self.table.cursor, round(self.table.scroll_y))
+        self.table.sorted_by, self.table.reversed = None, False
+        self.app.bridge.forget("arrange")
+
+    # a WAL's frames
+
+    def _load_frames(self) -> None:
+        """Read a WAL's frames once the cursor rests on it, unless they are known."""
+        self.frames_token.cancel()
+        self.app.bridge.forget("frames")
+        key, replica = self.shown_key, self.app.replica
+        if key[0] != "index" or key in self.frames or replica is None:
+            return
+        token = self.frames_token = CancelToken()
+
+        def work() -> FrameTable:
+            from litetui.ops.frames import read_frames
+
+            return read_frames(replica, str(key[1]), int(key[2]), Reporter(), token)
+
+        def then(answer: FrameTable | LitetuiError) -> None:
+            if len(self.frames) > 8:
+                self.frames.pop(next(iter(self.frames)))
+            self.frames[key] = answer
+            if key == self.shown_key:
+                self.show_detail(same=True)
+
+        def read() -> None:
+            self.app.bridge.load("frames", work, then, then, path=self.app.path or "")
+
+        self.app.bridge.delay("frames-rest", self.settings.debounce_s / 2, read)
+
+    def _forget_changed_frames(self) -> None:
+        """The newest WAL may have grown since it was read."""
+        newest = self.view.newest if self.view is not None else None
+        if newest is None or not len(newest.indexes):
+            return
+        last = int(newest.indexes.index[-1])
+        self.frames.pop(("index", newest.name, last), None)
+
+    # panes
+
+    def on_descendant_focus(self) -> None:
+        self._focus_moved()
+
+    def _focus_moved(self) -> None:
+        focused: Widget | None = self.focused
+        while focused is not None and focused.id not in {f"{name}-pane" for name in PANES}:
+            parent = focused.parent
+            focused = parent if isinstance(parent, Widget) else None
+        if focused is not None and focused.id is not None:
+            self.pane = focused.id.removesuffix("-pane")
+        self.arrange_panes()
+
+    def on_resize(self) -> None:
+        self.arrange_panes()
+
+    def arrange_panes(self) -> None:
+        """One pane where it is narrow or zoomed, else all."""
+        self.set_class(self.narrow, "-narrow")
+        self.set_class(self.narrow or self.zoomed, "-single")
+        for name in PANES:
+            self.set_class(self.pane == name, f"-show-{name}")
+        self.jobs_pane.show(self.app.runner.jobs)
+        self.refresh_footer()
+
+    def go_to(self, pane: str) -> None:
+        """Give a pane the focus; it is made visible first where only one is."""
+        self.pane = pane
+        self.arrange_panes()
+        widget = {
+            "tree": self.tree_view,
+            "detail": self.table,
+            "jobs": self.jobs_pane.table,
+            "log": self.log_pane.table,
+        }[pane]
+        self.call_after_refresh(widget.focus)
+
+    # messages
+
+    @on(Footer.Pressed)
+    def _footer_pressed(self, event: Footer.Pressed) -> None:
+        self.act(event.action_id)
+
+    @on(Input.Changed, "#filter")
+    def _filter_typed(self, event: Input.Changed) -> None:
+        if event.value != self.filter_text:
+            self.filter_text = event.value
+            self.app.bridge.delay("filter", self.settings.debounce_s / 2, self.show_tab)
+
+    @on(Input.Submitted, "#filter")
+    def _filter_kept(self) -> None:
+        self.detail_pane.filter.display = bool(self.filter_text)
+        self.table.focus()
+
+    @on(JobChanged)
+    @on(JobsMoved)
+    def _jobs_changed(self) -> None:
+        self.jobs_pane.show(self.app.runner.jobs)
+        self.refresh_footer()
+
+    @on(LogLines)
+    def _log_lines(self, event: LogLines) -> None:
+        self.log_pane.add(event.lines)
+
+    def refresh_footer(self) -> None:
+        at = self.situation()
+
+        def why_not(action: Action) -> str:
+            return action.why_not(at)
+
+        self.footer_bar.tell(keys.for_footer(self.pane), why_not)
+
+    def situation(self) -> Situation:
+        """What actions depend on."""
+        table = {"jobs": self.jobs_pane.table, "log": self.log_pane.table}.get(self.pane, self.table)
+        job = self.job_at_cursor()
+        return Situation(
+            pane=self.pane,
+            replica=self.view is not None,
+            generations=len(self.view.generations) if self.view else 0,
+            readonly=self.settings.readonly,
+            table_rows=len(table.source),
+            filtered=bool(self.filter_text),
+            tabs=len(self.shown.tabs) if self.shown else 0,
+            zoomed=self.zoomed,
+            narrow=self.narrow,
+            job_state=job.state.value if job is not None else "",
+        )
+
+    def job_at_cursor(self) -> Job | None:
+        """The job under the cursor of the jobs pane, else the only one that is unfinished."""
+        runner = self.app.runner
+        if self.pane == "jobs":
+            return self.jobs_pane.job_of(runner.jobs)
+        unfinished = runner.unfinished
+        return unfinished[0] if len(unfinished) == 1 else None
+
+    def act(self, action_id: str) -> None:
+        """Do an action of the table, or say why it is not possible."""
+        action = BY_ID[action_id]
+        why_not = action.why_not(self.situation())
+        if why_not:
+            self.app.say(why_not, severity="warning")
+            return
+        if action.act:
+            focused = self.focused or self.tree_view
+            call = getattr(focused, f"action_{action.act}", None) or getattr(self, f"action_{action.act}")
+            call()
+        else:
+            getattr(self, f"do_{action_id}")()

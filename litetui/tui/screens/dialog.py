@@ -1,0 +1,64 @@
+"""What every dialog shares: a frame that dims what is behind it, esc to close, filling a narrow screen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, TypeVar
+
+from textual import getters
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widget import Widget
+from textual.widgets import Static
+
+from litetui.tui.textutil import clean
+
+if TYPE_CHECKING:
+    from litetui.tui.app import LitetuiApp
+
+Result = TypeVar("Result")
+NARROW_WIDTH, NARROW_HEIGHT = 100, 30
+
+
+class Dialog(ModalScreen[Result]):
+    """A framed dialog; subclasses give `title_text`, `box_id`, `body` and the line of keys at its end."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "Close", show=False)]
+    box_id = "dialog"
+    keys_line = "esc closes"
+
+    if TYPE_CHECKING:
+        app = getters.app(LitetuiApp)
+
+    @property
+    def title_text(self) -> str:
+        return ""
+
+    def body(self) -> ComposeResult:
+        raise NotImplementedError
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id=self.box_id, classes="dialog") as box:
+            box.border_title = Content(clean(self.title_text))
+            yield from self.body()
+            yield plain(self.keys_line, classes="hint")
+
+    def on_resize(self) -> None:
+        self.set_class(self.size.width < NARROW_WIDTH or self.size.height < NARROW_HEIGHT, "-narrow")
+
+    def action_close(self) -> None:
+        self.dismiss(None)
+
+
+def plain(text: str = "", *, id: str | None = None, classes: str | None = None) -> Static:
+    """A text in which nothing is markup."""
+    return Static(Content(clean(text)), id=id, classes=classes, markup=False)
+
+
+def field(label: str, widget: Widget) -> Widget:
+    """A label and what is filled in beside it."""
+    from textual.containers import Horizontal
+
+    return Horizontal(plain(label, classes="label"), widget, classes="field")

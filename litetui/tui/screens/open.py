@@ -1,0 +1,66 @@
+"""Open a replica: at the start without one, after a path that is none, and with the key O."""
+
+from __future__ import annotations
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.widgets import Button, Input
+
+from litetui.errors import LitetuiError
+from litetui.tui.screens.dialog import Dialog, field, plain
+
+EXPLAIN = (
+    "litetui shows what a Litestream replica directory holds, and restores databases from it. It opens the "
+    "folder that Litestream's file replica writes: the one that holds generations/."
+)
+DEMO = "/demo"
+
+
+class OpenDialog(Dialog[str | None]):
+    """Asks for a path; answers with it, with DEMO for the demo, or None."""
+
+    box_id = "open-dialog"
+    keys_line = "enter opens · esc closes · ctrl+q quits"
+
+    def __init__(self, error: LitetuiError | None = None, *, first: bool = False) -> None:
+        super().__init__()
+        self.error = error
+        self.first = first
+
+    @property
+    def title_text(self) -> str:
+        return "This is no replica" if self.error is not None else "Open a replica"
+
+    def body(self) -> ComposeResult:
+        if self.error is not None:
+            yield plain(str(self.error), classes="error-text")
+            if self.error.hint:
+                yield plain(f"Try: {self.error.hint}")
+            yield plain("")
+        elif self.first:
+            yield plain(EXPLAIN)
+            yield plain("")
+        path = self.error.path if self.error is not None and self.error.path else ""
+        shown = path if path.isprintable() and path.isascii() else ""
+        yield field("Replica", Input(shown, id="path", placeholder="/var/lib/replica", compact=True))
+        yield plain("No replica at hand? The demo opens a small real one: litetui --demo", classes="hint")
+        with Horizontal(classes="buttons"):
+            yield Button("Demo", id="demo", compact=True)
+            yield Button("Open", id="open", compact=True, variant="primary")
+
+    def on_mount(self) -> None:
+        self.query_one("#path").focus()
+
+    @on(Input.Submitted)
+    @on(Button.Pressed, "#open")
+    def _open(self) -> None:
+        path = self.query_one("#path", Input).value.strip()
+        if path:
+            self.dismiss(path)
+        else:
+            self.app.say("write the path of the replica's folder", severity="warning")
+
+    @on(Button.Pressed, "#demo")
+    def _demo(self) -> None:
+        self.dismiss(DEMO)

@@ -1,0 +1,276 @@
+"""The restore dialog: one field for the target, its meaning and the plan live below it, enter and enter again."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
+from textual.widgets import Button, Input, Static
+
+from litetui.errors import LitetuiError
+from litetui.jobs.job import Job
+from litetui.jobs.progress import CancelToken, Reporter
+from litetui.tui.model import ReplicaView
+from litetui.tui.preview import Preview, meaning, plan_lines, preview, propose_output
+from litetui.tui.screens.dialog import Dialog, field, plain
+from litetui.tui.textutil import clean
+from litetui.tui.widgets.choice import Choice
+from litetui.units import format_age, format_clock, printable
+
+if TYPE_CHECKING:
+    from litetui.ops.restore import RestorePlan, RestoreResult
+    from litetui.replica.file import FileReplica
+
+TARGETS = "latest · or 10m, 14:03, 14:03:22Z, an index, a position, last-good"
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What the dialog begins with: a generation, "" for whichever the target lies in, and a target's text."""
+
+    generation: str
+    target: str
+
+
+class RestoreDialog(Dialog[None]):
+    """Plans while one types; the first enter reads what the plan hangs on, the second one runs it as a job."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+y", "copy", "Copy the command", show=False),
+        Binding("f1", "help", "Help", show=False),
+    ]
+    box_id = "restore-dialog"
+    keys_line = "enter shows the plan, enter again restores · ctrl+y copies the command · F1 help · esc closes"
+
+    def __init__(self, replica: FileReplica, view: ReplicaView, start: Start) -> None:
+        super().__init__()
+        self.replica = replica
+        self.view = view
+        self.start = start
+        self.settings = self.app.settings
+        self.seen: Preview | None = None
+        self.asked_ns = self.settings.now_ns()
+        self.token = CancelToken()
+        self.reading = False
+        self.proposed = False
+
+    @property
+    def title_text(self) -> str:
+        return f"Restore {self.start.generation or self.view.name}"
+
+    def body(self) -> ComposeResult:
+        yield plain(self._warning(), id="warning", classes="error-text")
+        yield field("To", Input(self.start.target, id="target", placeholder=TARGETS, compact=True))
+        yield Static(id="meaning", classes="under")
+        yield field("Into", Input(id="output", compact=True))
+        yield Static(id="output-error", classes="under")
+        words = ("none", "quick", "full")
+        yield field("Check", Choice(words, "quick", self.settings.glyphs, id="check"))
+        with VerticalScroll(classes="scroll", can_focus=False):
+            yield Static(id="plan")
+        with Horizontal(classes="buttons"):
+            yield Button("Cancel", id="cancel", compact=True)
+            yield Button("Show the plan", id="go", compact=True, variant="primary")
+
+    def on_mount(self) -> None:
+        self.query_one("#warning").display = bool(self._warning())
+        self.query_one("#target").focus()
+        path = self.replica.path
+        self.app.bridge.load("propose", lambda: propose_output(path), self._propose, self._failed, path=path)
+
+    def on_unmount(self) -> None:
+        self.token.cancel()
+        for key in ("plan", "settle", "propose"):
+            self.app.bridge.forget(key)
+
+    def _warning(self) -> str:
+        """An ended generation is rarely what one wants: say so first."""
+        newest, one = self.view.newest, self.view.generation(self.start.generation)
+        if newest is None or one is None or one.newest:
+            return ""
+        now = self.settings.now_ns()
+        ended = "" if one.stats.updated_ns is None else format_age(one.stats.updated_ns, now)
+        reaches = "" if newest.stats.updated_ns is None else format_clock(newest.stats.updated_ns, now)
+        return f"latest of {one.name} ended {ended}; {newest.name} reaches {reaches}"
+
+    # the fields
+
+    @property
+    def target_text(self) -> str:
+        return self.query_one("#target", Input).value
+
+    @property
+    def output(self) -> str:
+        # The field shows names that are not UTF-8 as escapes; only what was typed or proposed in UTF-8 comes back.
+        return os.path.abspath(os.path.expanduser(self.query_one("#output", Input).value.strip()))
+
+    def _propose(self, output: str) -> None:
+        self.query_one("#output", Input).value = printable(output)
+        self.proposed = True
+
+    @on(Input.Changed)
+    @on(Choice.Changed)
+    def _typed(self) -> None:
+        """Whatever was settled is not what is asked for any more."""
+        self.token.cancel()
+        self.reading = False
+        self.app.bridge.forget("settle")
+        self.app.bridge.delay("plan-typed", self.settings.debounce_s, self._plan)
+
+    def _plan(self) -> None:
+        if not self.is_mounted or not self.proposed:
+            return
+        self.asked_ns = self.settings.now_ns()
+        replica, text, output, now = self.replica, self.target_text, self.output, self.asked_ns
+        generation = self.start.generation
+        self.app.bridge.load(
+            "plan", lambda: preview(replica, text, generation, output, now), self._show, self._failed,
+            path=replica.path,
+        )  # fmt: skip
+
+    def _settle(self) -> None:
+        """Read what the plan hangs on. A time that is meant relative to now is meant relative to this moment."""
+        self.app.bridge.forget("plan-typed")
+        self.app.bridge.forget("plan")
+        self.asked_ns = self.settings.now_ns()
+        token = self.token = CancelToken()
+        replica, text, output, now = self.replica, self.target_text, self.output, self.asked_ns
+        generation = self.start.generation
+        self.reading = True
+
+        def work() -> Preview:
+            return preview(replica, text, generation, output, now, settle_with=(Reporter(), token))
+
+        def then(seen: Preview) -> None:
+            self.reading = False
+            self._show(seen)
+
+        self.app.bridge.load("settle", work, then, self._failed, path=replica.path)
+        self._draw()
+
+    def _failed(self, error: LitetuiError) -> None:
+        self.reading = False
+        self.query_one("#plan", Static).update(Content.styled(clean(str(error)), "$text-error"))
+
+    # showing
+
+    def _show(self, seen: Preview) -> None:
+        self.seen = seen
+        self._draw()
+
+    def _draw(self) -> None:
+        seen = self.seen
+        if seen is None:
+            return
+        now = self.settings.now_ns()
+        lines = meaning(seen, now)
+        self.query_one("#meaning", Static).update(_lines(lines))
+        error = seen.output_error
+        words: list[tuple[str, str]] = []
+        if error is not None:
+            words.append((error.cause + (f"; free: {seen.other_output}" if seen.other_output else ""), "error"))
+            if not seen.other_output and error.hint:
+                words.append((f"Try: {error.hint}", ""))
+        self.query_one("#output-error", Static).update(_lines(words))
+        self.query_one("#output-error").display = bool(words)
+        self.query_one("#plan", Static).update(self._plan_text(seen, now))
+        go = self.query_one("#go", Button)
+        go.label = Content("Restore" if self._ready else "Show the plan")
+        go.disabled = self.reading
+
+    def _plan_text(self, seen: Preview, now: int) -> Content:
+        parts: list[Content | str | tuple[str, str]] = []
+        if seen.error is not None:
+            parts.append((clean(str(seen.error)), "$text-error"))
+            if seen.error.hint:
+                parts.append(f"\nTry: {clean(seen.error.hint)}")
+            return Content.assemble(*parts)
+        if seen.plan is None:
+            return Content("")
+        state = "reading what it hangs on" if self.reading else "by names; enter reads what it hangs on"
+        if seen.plan.settled:
+            state = "settled: enter restores"
+        parts += [("The plan  ", "bold"), (state, "$text-muted")]
+        mark = self.settings.glyphs.mark
+        for label, text in plan_lines(seen, self.query_one("#check", Choice).value, now):
+            parts += ["\n", (f"{mark} ", "$text-primary"), (f"{label:<9}", "$text-muted"), clean(text)]
+        parts += ["\n\n", (f"$ {clean(self._command())}", "$text-muted")]
+        return Content.assemble(*parts)
+
+    @property
+    def _ready(self) -> bool:
+        """Settled, and nothing speaks against it."""
+        seen = self.seen
+        plan = seen.plan if seen is not None else None
+        if seen is None or plan is None or self.reading:
+            return False
+        return plan.settled and seen.error is None and seen.output_error is None
+
+    def _command(self) -> str:
+        plan = self.seen.plan if self.seen is not None else None
+        return "" if plan is None else plan.command(self.output, self.query_one("#check", Choice).value)
+
+    # keys and buttons
+
+    @on(Input.Submitted)
+    @on(Button.Pressed, "#go")
+    def _go(self) -> None:
+        if self.reading or not self.proposed:
+            return
+        seen = self.seen
+        if self._ready and seen is not None and seen.plan is not None and not self._being_typed:
+            self._run(seen.plan)
+        elif seen is not None and seen.output_error is not None and seen.other_output and not self._being_typed:
+            self.query_one("#output", Input).value = printable(seen.other_output)
+        else:
+            self._settle()
+
+    @property
+    def _being_typed(self) -> bool:
+        """The last key is newer than what is shown."""
+        return self.app.bridge.waits("plan-typed") or self.app.bridge.loading("plan")
+
+    @on(Button.Pressed, "#cancel")
+    def _cancel(self) -> None:
+        self.dismiss(None)
+
+    def action_copy(self) -> None:
+        if command := self._command():
+            self.app.copy(command)
+        else:
+            self.app.say("there is no plan to copy the command of", severity="warning")
+
+    def action_help(self) -> None:
+        self.app.say(f"The target: {TARGETS}. Times without a Z are local. {self.keys_line}.")
+
+    def _run(self, plan: RestorePlan) -> None:
+        output, check = self.output, self.query_one("#check", Choice).value
+
+        def work(report: Reporter, cancel: CancelToken) -> RestoreResult:
+            from litetui.ops.restore import run
+
+            return run(plan, output, integrity_check=check, report=report, cancel=cancel)
+
+        job = Job(
+            "restore",
+            work,
+            title=f"{plan.position.short} into {os.path.basename(output)}",
+            target=self.replica.path,
+            command=self._command(),
+            output=output,
+            now_ns=self.settings.now_ns,
+        )
+        self.app.submit(job)
+        self.dismiss(None)
+
+
+def _lines(lines: list[tuple[str, str]]) -> Content:
+    return Content("\n").join(
+        [Content.styled(clean(text), f"$text-{status}") if status else Content(clean(text)) for text, status in lines]
+    )

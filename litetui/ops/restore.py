@@ -88,9 +88,21 @@ class RestorePlan:
     def command(self, output: str, integrity_check: str = "quick") -> str:
         """The command line that does the same, generation and position resolved."""
         words = ["litetui", "restore", printable(self.source), "-o", printable(output)]
-        words += ["--position", str(self.position)] if self.settled else ["--generation", self.generation]
+        words += ["--position", str(self.position)] if self.settled else self._target_words()
         words += [] if integrity_check == "quick" else ["--integrity-check", integrity_check]
         return shlex.join(words)
+
+    def _target_words(self) -> list[str]:
+        """The target as options, while it is not known which position it comes to."""
+        target = self.target
+        if target.offset is not None:
+            return ["--position", str(Pos(self.generation, self.position.index, target.offset))]
+        words = ["--generation", self.generation]
+        if target.index is not None:
+            words += ["--index", f"{target.index:08x}"]
+        if target.timestamp_ns is not None:
+            words += ["--timestamp", format_time(target.timestamp_ns)]
+        return [*words, "--to-last-good"] if target.last_good else words
 
 
 @dataclass(frozen=True, slots=True)

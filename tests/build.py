@@ -51,9 +51,10 @@ def add_frame(wal: bytearray, page: int, commit: int, image: bytes) -> None:
 
 def compress(data: bytes) -> bytes:
     """As Litestream does it."""
-    out: bytes = lz4.frame.compress(
-        data, block_size=lz4.frame.BLOCKSIZE_MAX4MB, block_linked=False, content_checksum=True, store_size=False
+    compressor = lz4.frame.LZ4FrameCompressor(
+        block_size=lz4.frame.BLOCKSIZE_MAX4MB, block_linked=False, content_checksum=True
     )
+    out: bytes = compressor.begin() + compressor.compress(data) + compressor.flush()
     return out
 
 

@@ -90,14 +90,11 @@ def decompress(data: bytes) -> bytes:
 
 def compress(data: bytes) -> bytes:
     """One frame with the parameters of Litestream's own files (FORMAT-v0.3, section 2.2)."""
-    out: bytes = lz4.frame.compress(
-        data,
-        block_size=lz4.frame.BLOCKSIZE_MAX4MB,
-        block_linked=False,
-        content_checksum=True,
-        block_checksum=False,
-        store_size=False,
+    # lz4.frame.compress would write a smaller maximum of blocks into the header of small content.
+    compressor = lz4.frame.LZ4FrameCompressor(
+        block_size=lz4.frame.BLOCKSIZE_MAX4MB, block_linked=False, content_checksum=True, block_checksum=False
     )
+    out: bytes = compressor.begin() + compressor.compress(data) + compressor.flush()
     return out
 
 

@@ -1,0 +1,333 @@
+"""The restore plan: which snapshot and which WAL files lead to a target, decided by names and times alone.
+
+Pure: it opens no file. What only bytes can tell is left to `settle`.
+"""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from litetui.errors import DamageError, LitetuiError, NoSuchTargetError, UnreadableError
+from litetui.format import wal
+from litetui.ops.target import Target
+from litetui.replica.catalog import SEGMENT, WALTable
+from litetui.replica.file import FileReplica
+from litetui.replica.types import Pos, SnapshotInfo, TimeRange
+from litetui.units import format_age, format_size, format_time, printable
+
+
+@dataclass(frozen=True, slots=True)
+class RestorePlan:
+    """What a restore will read, and which state that gives.
+
+    wals           the WAL files it reads, in order; the last index only up to `position.offset`
+    position       the end of the last transaction; its offset is settled by `settle`
+    until_ns       the time of the newest file that it takes, the snapshot's where no WAL is taken
+    database_size  bytes to expect, None before `settle`
+    left_out       what the generation holds after the target, in words; "" where that is nothing
+    fault          why the plan cannot be run, found by names; `settle` raises it
+    """
+
+    replica: FileReplica = field(repr=False)
+    target: Target
+    generation: str
+    snapshot: SnapshotInfo
+    wals: WALTable = field(repr=False)
+    position: Pos
+    until_ns: int
+    left_out: str = ""
+    notes: tuple[str, ...] = ()
+    database_size: int | None = None
+    fault: LitetuiError | None = None
+    settled: bool = False
+
+    @property
+    def source(self) -> str:
+        return self.replica.path
+
+    @property
+    def layout(self) -> str:
+        return self.replica.layout()
+
+    @property
+    def min_index(self) -> int:
+        return self.snapshot.index
+
+    @property
+    def max_index(self) -> int:
+        return self.position.index
+
+    @property
+    def file_count(self) -> int:
+        return 1 + len(self.wals)
+
+    @property
+    def bytes_to_read(self) -> int:
+        return self.snapshot.size + int(self.wals.size.sum())
+
+    def files(self) -> Iterator[str]:
+        """Paths of the files in the order of reading, relative to the replica."""
+        yield self.replica.snapshot_path(self.snapshot)
+        for row in range(len(self.wals)):
+            yield self.replica.wal_path(self.wals[row])
+
+    def command(self, output: str, integrity_check: str = "quick") -> str:
+        """The command line that does the same, generation and position resolved."""
+        words = ["litetui", "restore", printable(self.source), "-o", printable(output)]
+        words += ["--position", str(self.position)] if self.settled else self._target_words()
+        words += [] if integrity_check == "quick" else ["--integrity-check", integrity_check]
+        return shlex.join(words)
+
+    def _target_words(self) -> list[str]:
+        """The target as options, while it is not known which position it comes to."""
+        target = self.target
+        if target.offset is not None:
+            return ["--position", str(Pos(self.generation, self.position.index, target.offset))]
+        words = ["--generation", self.generation]
+        if target.index is not None:
+            words += ["--index", f"{target.index:08x}"]
+        if target.timestamp_ns is not None:
+            words += ["--timestamp", format_time(target.timestamp_ns)]
+        return [*words, "--to-last-good"] if target.last_good else words
+
+
+def plan(replica: FileReplica, target: Target) -> RestorePlan:
+    """Which snapshot and which WAL files lead to the target. Raises NoSuchTargetError."""
+    generation = choose_generation(replica, target)
+    _check_readable(replica, [generation], "")
+    table = replica.wals(generation)
+    index, row = last_file(replica, generation, table, target)
+    return plan_to(replica, target, generation, index, row)
+
+
+def choose_generation(replica: FileReplica, target: Target) -> str:
+    """The generation that a target means: the one that it names, or the one updated last (that holds its time)."""
+    known = replica.generations()
+    if target.generation is not None:
+        replica.generation_stats(target.generation)
+        return target.generation
+    _check_readable(replica, known, "which generation is the newest cannot be told: name one with --generation")
+    spans = [(g, t) for g in known if (t := replica.generation_stats(g).times) is not None]
+    if not spans:
+        raise NoSuchTargetError(
+            "restore", "the replica holds no data", path=replica.path, hint="Litestream has written nothing here yet"
+        )
+    if target.timestamp_ns is None:
+        return spans[0][0]
+    for generation, span in spans:
+        if target.timestamp_ns in span:
+            return generation
+    raise _outside(replica, spans, target.timestamp_ns)
+
+
+def _check_readable(replica: FileReplica, generations: list[str], hint: str) -> None:
+    """What cannot be read may be newer than all that can: never restore less because of it."""
+    for generation in generations:
+        for finding in replica.problems(generation):
+            if finding.code == "unreadable":
+                cause = finding.message.removeprefix("cannot read: ")
+                raise UnreadableError("read", cause, hint=hint or finding.hint)
+
+
+def _outside(replica: FileReplica, spans: list[tuple[str, TimeRange]], ns: int) -> NoSuchTargetError:
+    before = max(((s.end_ns, g) for g, s in spans if s.end_ns < ns), default=None)
+    after = min(((s.start_ns, g) for g, s in spans if s.start_ns > ns), default=None)
+    parts = []
+    if before:
+        parts.append(f"{before[1]} ends at {format_time(before[0])}")
+    if after:
+        parts.append(f"{after[1]} begins at {format_time(after[0])}")
+    nearest = min((p[0] for p in (before, after) if p), key=lambda at: abs(at - ns), default=ns)
+    return NoSuchTargetError(
+        "restore",
+        f"no generation holds {format_time(ns)}: {', '.join(parts)}",
+        path=replica.path,
+        hint=f"the nearest restore point: --timestamp {format_time(nearest)}",
+    )
+
+
+def last_file(replica: FileReplica, generation: str, table: WALTable, target: Target) -> tuple[int, int]:
+    """The last index to restore, and the last row of the table to take (-1: none, so that a snapshot stands alone)."""
+    snapshots = replica.snapshots(generation)
+    newest = max([s.index for s in snapshots] + ([int(table.index[-1])] if len(table) else []), default=-1)
+    if target.timestamp_ns is not None:
+        _check_time(replica, generation, target.timestamp_ns)
+        rows = np.flatnonzero(table.mtime_ns <= target.timestamp_ns)
+        candidates = [s.index for s in snapshots if s.created_ns <= target.timestamp_ns]
+        snapshot = max(candidates, default=-1)
+        if len(rows) and int(table.index[rows[-1]]) >= snapshot:
+            return int(table.index[rows[-1]]), int(rows[-1])
+        return snapshot, -1
+    if target.index is None:
+        has_wal = len(table) and int(table.index[-1]) == newest
+        return newest, len(table) - 1 if has_wal else -1
+    rows_of = table.rows_of(target.index)
+    if not rows_of and not any(s.index == target.index for s in snapshots):
+        first = min([s.index for s in snapshots] + ([int(table.index[0])] if len(table) else []), default=0)
+        raise NoSuchTargetError(
+            "restore",
+            f"generation {generation} has no index {target.index:08x}; it has {first:08x} to {newest:08x}",
+            path=replica.path,
+            hint=f"litetui wal {printable(replica.path)} --generation {generation} lists what is there",
+        )
+    if target.offset is not None and target.offset <= wal.HEADER_SIZE and target.offset in (0, wal.HEADER_SIZE):
+        return target.index, (rows_of.start - 1 if rows_of.start else -1)
+    return target.index, rows_of.stop - 1 if rows_of else -1
+
+
+def _check_time(replica: FileReplica, generation: str, ns: int) -> None:
+    span = replica.generation_stats(generation).times
+    if span is None or ns not in span:
+        raise _outside(replica, [] if span is None else [(generation, span)], ns)
+
+
+def plan_to(
+    replica: FileReplica, target: Target, generation: str, index: int, row: int, before: int | None = None
+) -> RestorePlan:
+    """The plan that ends with that index and row, from the newest snapshot that may lead there.
+
+    `before` leaves out snapshots from that index on.
+    """
+    fits = [
+        s
+        for s in replica.snapshots(generation)
+        if s.index <= index
+        and (before is None or s.index < before)
+        and (target.timestamp_ns is None or s.created_ns <= target.timestamp_ns)
+    ]
+    if not fits:
+        raise _no_snapshot(replica, target, generation, index)
+    snapshot = fits[-1]
+    table = replica.wals(generation)
+    rows = np.arange(len(table))
+    taken = (table.index >= snapshot.index) & (rows <= row)
+    whole_time = target.timestamp_ns is not None
+    wals = one_form(replica, table.take(taken))
+    fault = None if not len(wals) else _gap(replica, generation, snapshot, wals)
+    end = -1
+    if not len(wals) or int(wals.index[-1]) < index:
+        end = 0
+        if len(wals) and int(wals.index[-1]) < index - 1:
+            fault = fault or _missing_wal(replica, generation, int(wals.index[-1]) + 1)
+        if not len(wals) and snapshot.index < index:
+            fault = _missing_wal(replica, generation, snapshot.index)
+    elif target.offset is not None:
+        end = target.offset
+    until = int(wals.mtime_ns[-1]) if len(wals) else snapshot.created_ns
+    if whole_time and len(wals):
+        until = int(wals.mtime_ns[wals.mtime_ns <= (target.timestamp_ns or 0)].max())
+    after = table.take(rows > max(row, -1)) if row >= 0 else table.take(table.index >= index)
+    return RestorePlan(
+        replica,
+        target,
+        generation,
+        snapshot,
+        wals,
+        Pos(generation, index, end),
+        until,
+        _describe_rest(after),
+        _time_notes(target, wals),
+        fault=fault,
+    )
+
+
+def _describe_rest(after: WALTable) -> str:
+    if not len(after):
+        return ""
+    last = int(after.index[-1])
+    return (
+        f"{len(after)} newer WAL file{'s' if len(after) > 1 else ''}, {format_size(int(after.size.sum()))}, "
+        f"up to index {last:08x}"
+    )
+
+
+def describe_rest_of(plan_: RestorePlan, index: int, offset: int, transactions: int) -> str:
+    """What is left out after a position inside a WAL."""
+    table = plan_.replica.wals(plan_.generation)
+    after = table.take((table.index > index) | ((table.index == index) & (table.offset >= offset)))
+    own = f"{transactions} later transaction(s) of index {index:08x}" if transactions else ""
+    return "; ".join(part for part in (own, _describe_rest(after)) if part)
+
+
+def _time_notes(target: Target, wals: WALTable) -> tuple[str, ...]:
+    if target.timestamp_ns is None or not len(wals):
+        return ()
+    late = int(((wals.mtime_ns > target.timestamp_ns) & (wals.form == SEGMENT)).sum())
+    if not late:
+        return ()
+    return (
+        f"{late} file(s) before the target's position have a later time than asked for: position order is time order "
+        "(was this replica copied without its times?)",
+    )
+
+
+def one_form(replica: FileReplica, table: WALTable) -> WALTable:
+    """The table with one form of each index: where two are there, the better one (settle looks into both)."""
+    if not len(table):
+        return table
+    same = table.index[1:] == table.index[:-1]
+    mixed = same & (table.form[1:] != table.form[:-1])
+    mixed |= same & table.whole[1:]
+    if not mixed.any():
+        return table
+    keep = np.ones(len(table), bool)
+    for index in np.unique(table.index[1:][mixed]).tolist():
+        rows = table.rows_of(index)
+        keep[rows.start : rows.stop] = False
+        keep[replica.forms_of(table, index)[0]] = True
+    return table.take(keep)
+
+
+def _gap(replica: FileReplica, generation: str, snapshot: SnapshotInfo, wals: WALTable) -> DamageError | None:
+    """The first index that is missing between a snapshot and the end, as an error."""
+    indexes = wals.indexes().astype(np.int64)
+    wanted = snapshot.index + np.arange(len(indexes))
+    wrong = np.flatnonzero(indexes != wanted)
+    return _missing_wal(replica, generation, int(wanted[wrong[0]])) if len(wrong) else None
+
+
+def _missing_wal(replica: FileReplica, generation: str, index: int) -> DamageError:
+    return DamageError(
+        "restore",
+        f"the WAL {generation}/{index:08x} is missing",
+        code="missing-wal",
+        path=replica.path,
+        index=index,
+    )
+
+
+def _no_snapshot(replica: FileReplica, target: Target, generation: str, index: int) -> LitetuiError:
+    snapshots = replica.snapshots(generation)
+    if snapshots:
+        first = snapshots[0]
+        return NoSuchTargetError(
+            "restore",
+            f"the first snapshot of generation {generation} is {first.index:08x} of {format_time(first.created_ns)}: "
+            "nothing leads to a state before it",
+            path=replica.path,
+            hint=f"the first restore point: --generation {generation} --timestamp {format_time(first.created_ns)}",
+        )
+    return DamageError(
+        "restore",
+        f"generation {generation} has no snapshot",
+        code="no-snapshot",
+        path=replica.path,
+        hint=other_generation(replica, generation),
+    )
+
+
+def other_generation(replica: FileReplica, generation: str) -> str:
+    """The newest other generation that may be restored, in words."""
+    for other in replica.generations():
+        if other != generation and replica.snapshots(other):
+            at = replica.generation_stats(other).updated_ns or 0
+            return (
+                f"the newest other generation with a snapshot is {other}, which ends at {format_time(at)} "
+                f"({format_age(at, time.time_ns())}): --generation {other}"
+            )
+    return "no other generation of this replica has a snapshot"

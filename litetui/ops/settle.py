@@ -1,0 +1,282 @@
+"""Settling a restore plan: the bytes that the decision hangs on.
+
+Where the last transaction ends, whether a position is one, which of two forms of a WAL is sound, and whether a
+snapshot holds frames from after the target. Damage that is found comes with the last good position before it.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+
+import numpy as np
+
+from litetui.errors import DamageError, LitetuiError, NoSuchTargetError
+from litetui.format import wal
+from litetui.jobs.progress import CancelToken, Reporter
+from litetui.ops import reach
+from litetui.ops.frames import FrameTable, read_frames
+from litetui.ops.pages import snapshot_header
+from litetui.ops.plan import RestorePlan, describe_rest_of, last_file, one_form, other_generation, plan_to
+from litetui.ops.target import Target
+from litetui.replica.catalog import WALTable
+from litetui.replica.types import Pos
+from litetui.units import printable
+
+
+def settle(plan_: RestorePlan, report: Reporter | None = None, cancel: CancelToken | None = None) -> RestorePlan:
+    """The plan with its end known to the byte, and proved to be a state that the application had.
+
+    Raises DamageError that names the last good position, or NoSuchTargetError.
+    """
+    if plan_.settled:
+        return plan_
+    report, cancel = report or Reporter(), cancel or CancelToken()
+    if plan_.target.last_good:
+        try:
+            return _settle_last_good(plan_, report, cancel)
+        except DamageError as error:
+            error.hint = error.hint or other_generation(plan_.replica, plan_.generation)
+            raise
+    try:
+        return _settle(plan_, report, cancel)
+    except DamageError as error:
+        raise explain(plan_, error, report, cancel) from None
+
+
+def explain(plan_: RestorePlan, error: DamageError, report: Reporter, cancel: CancelToken) -> DamageError:
+    """The same damage with the last good position before it, and the command that restores up to it."""
+    if error.hint:
+        return error
+    try:
+        good = reach.find_last_good(plan_.replica, plan_.generation, report, cancel)
+    except (DamageError, NoSuchTargetError):
+        error.hint = (
+            f"nothing of generation {plan_.generation} can be restored: copy the replica before anything else; "
+            + other_generation(plan_.replica, plan_.generation)
+        )
+        return error
+    error.hint = (
+        f"the last good position is {good.pos}: litetui restore {shlex.quote(printable(plan_.source))} -o OUT "
+        f"--generation {plan_.generation} --to-last-good"
+    )
+    return error
+
+
+def _settle_last_good(plan_: RestorePlan, report: Reporter, cancel: CancelToken) -> RestorePlan:
+    good = reach.find_last_good(plan_.replica, plan_.generation, report, cancel)
+    pos = good.pos
+    target = replace(Target.at(pos), last_good=True)
+    _, row = last_file(plan_.replica, plan_.generation, plan_.replica.wals(plan_.generation), target)
+    base = plan_to(
+        plan_.replica, target, plan_.generation, pos.index, row, None if good.before is None else good.before
+    )  # fmt: skip
+    base = replace(base, notes=base.notes + good.notes)
+    return _settle(base, report, cancel, proved=True)
+
+
+def _settle(plan_: RestorePlan, report: Reporter, cancel: CancelToken, *, proved: bool = False) -> RestorePlan:
+    if plan_.fault is not None:
+        raise plan_.fault
+    replica = plan_.replica
+    plan_ = _choose_forms(plan_, report, cancel)
+    snapshot = plan_.snapshot
+    path = replica.storage.path(replica.snapshot_path(snapshot))
+    head, _ = snapshot_header(replica.read_snapshot_file(snapshot), path, snapshot.index)
+    if plan_.position.offset == 0 or not len(plan_.wals):
+        end = Pos(plan_.generation, plan_.position.index, 0)
+        expected = head.page_count * head.page_size
+        if len(plan_.wals):  # the end of the WAL before; the state is the same
+            last = read_frames(replica, plan_.generation, int(plan_.wals.index[-1]), report, cancel)
+            expected = _size_after(last, expected)
+        return replace(plan_, position=end, database_size=expected, settled=True)
+    plan_, size, frames = _find_end(plan_, report, cancel)
+    if size is None:
+        size = head.page_count * head.page_size
+    if not proved and plan_.position.index == snapshot.index and _replays_a_part(plan_, frames):
+        verdict = reach.prove(replica, snapshot, plan_.position.offset, report, cancel)
+        if not verdict.ok:
+            return _earlier_snapshot(plan_, verdict, report, cancel)
+    return replace(plan_, database_size=size, settled=True)
+
+
+def _size_after(frames: FrameTable, size: int) -> int:
+    sizes = frames.transactions.database_pages
+    return int(sizes[-1]) * frames.page_size if len(sizes) else size
+
+
+def _choose_forms(plan_: RestorePlan, report: Reporter, cancel: CancelToken) -> RestorePlan:
+    """Where an index is there in two forms, take the first that verifies, and the longer one if both do."""
+    table = plan_.replica.wals(plan_.generation)
+    notes = list(plan_.notes)
+    chosen: dict[int, list[int]] = {}
+    for index in plan_.wals.indexes().tolist():
+        if len(table.rows_of(index)) == 1:
+            continue
+        forms = plan_.replica.forms_of(table, index)
+        if len(forms) < 2:
+            continue
+        best: tuple[int, list[int]] | None = None
+        for rows in forms:
+            frames = read_frames(plan_.replica, plan_.generation, index, report, cancel, rows=rows)
+            if frames.problem is None and (best is None or frames.end_of_commits > best[0]):
+                best = (frames.end_of_commits, rows)
+        if best is not None:
+            chosen[index] = best[1]
+            notes.append(f"index {index:08x} is there twice: {table[best[1][0]].name} is taken, the most complete")
+    if not chosen:
+        return plan_
+    keep = [r for r in range(len(table)) if int(table.index[r]) in plan_.wals.index]
+    keep = [r for r in keep if r in chosen.get(int(table.index[r]), [r])]
+    one = one_form(plan_.replica, table.take(np.array(keep)))
+    rows_until = plan_.wals.index[-1]
+    if int(rows_until) not in chosen:  # the last index may be taken only in part
+        part = plan_.wals.take(plan_.wals.index == rows_until)
+        one = _join(one.take(one.index != rows_until), part)
+    return replace(plan_, wals=one, notes=tuple(notes))
+
+
+def _join(a: WALTable, b: WALTable) -> WALTable:
+    return replace(
+        a,
+        index=np.concatenate([a.index, b.index]),
+        offset=np.concatenate([a.offset, b.offset]),
+        form=np.concatenate([a.form, b.form]),
+        size=np.concatenate([a.size, b.size]),
+        mtime_ns=np.concatenate([a.mtime_ns, b.mtime_ns]),
+    )
+
+
+def _find_end(
+    plan_: RestorePlan, report: Reporter, cancel: CancelToken
+) -> tuple[RestorePlan, int | None, FrameTable | None]:
+    """Where the last transaction ends, and the size of the database after it."""
+    index = int(plan_.wals.index[-1])
+    last = plan_.wals[len(plan_.wals) - 1]
+    if plan_.position.offset < 0 and last.offset is not None:
+        return (*_end_of_segment(plan_, last.offset), None)
+    rows = [r for r in range(len(plan_.wals)) if int(plan_.wals.index[r]) == index]
+    full = plan_.replica.wals(plan_.generation)
+    wanted = {plan_.wals.name(r) for r in rows}
+    source = [r for r in full.rows_of(index) if full.name(r) in wanted]
+    frames = read_frames(plan_.replica, plan_.generation, index, report, cancel, rows=source)
+    if plan_.position.offset >= 0:
+        return (*_end_at_position(plan_, frames), frames)
+    newest = index == int(full.index[-1]) and last.compressed is False
+    if newest and last.size < wal.HEADER_SIZE:  # a WAL that has just begun; all before it counts
+        return (*_without_last(plan_, report, cancel), frames)
+    if frames.problem is not None:
+        raise frames.problem
+    end = frames.end_of_commits
+    if not newest and end != frames.offset(len(frames)):
+        raise DamageError(
+            "read the WAL",
+            "it ends inside a transaction",
+            code="incomplete-transaction",
+            path=plan_.replica.storage.path(plan_.replica.wal_path(last)),
+            index=index,
+            offset=end,
+        )
+    if end == 0:
+        return (*_without_last(plan_, report, cancel), frames)
+    if newest and end < last.size:
+        note = f"the newest WAL ends with {last.size - end} bytes of a transaction without its commit: left out"
+        plan_ = replace(plan_, notes=(*plan_.notes, note))
+    return replace(plan_, position=Pos(plan_.generation, index, end)), _size_after(frames, 0), frames
+
+
+def _without_last(plan_: RestorePlan, report: Reporter, cancel: CancelToken) -> tuple[RestorePlan, int | None]:
+    """The plan without a newest WAL that holds no transaction yet."""
+    index = int(plan_.wals.index[-1])
+    wals = plan_.wals.take(plan_.wals.index < index)
+    size = None
+    if len(wals):
+        before = read_frames(plan_.replica, plan_.generation, index - 1, report, cancel)
+        size = _size_after(before, 0) or None
+    return replace(plan_, wals=wals, position=Pos(plan_.generation, index, 0)), size
+
+
+def _end_of_segment(plan_: RestorePlan, offset: int) -> tuple[RestorePlan, int | None]:
+    info = plan_.wals[len(plan_.wals) - 1]
+    path = plan_.replica.storage.path(plan_.replica.wal_path(info))
+    data = b"".join(plan_.replica.read_wal_file(info))
+    size = None
+    body = data[wal.HEADER_SIZE :] if offset == 0 else data
+    first = plan_.wals[plan_.wals.rows_of(info.index).start]
+    head = b"".join(plan_.replica.first_bytes(first, wal.HEADER_SIZE)) if offset else data
+    try:
+        header = wal.WALHeader.parse(head)
+    except wal.WALError as error:
+        raise DamageError(
+            "read the WAL", str(error), code="wal-header", path=path, index=info.index, offset=0
+        ) from None
+    if body:
+        partial = len(body) % header.frame_size
+        commit = int.from_bytes(body[-header.frame_size + 4 : -header.frame_size + 8], "big")
+        if partial or not commit:
+            raise DamageError(
+                "read the WAL",
+                "the segment ends inside a frame" if partial else "the segment ends inside a transaction",
+                code="partial-frame" if partial else "incomplete-transaction",
+                path=path,
+                index=info.index,
+                offset=offset + len(data),
+            )
+        size = commit * header.page_size
+    return replace(plan_, position=Pos(plan_.generation, info.index, offset + len(data))), size
+
+
+def _end_at_position(plan_: RestorePlan, frames: FrameTable) -> tuple[RestorePlan, int]:
+    offset, done = plan_.position.offset, frames.transactions
+    ends = done.end_offset
+    at = int(np.searchsorted(ends, offset))
+    if at < len(ends) and int(ends[at]) == offset:
+        wals = plan_.wals
+        wals = wals.take((wals.index < frames.index) | (wals.offset < offset))
+        size = int(done.database_pages[at]) * frames.page_size
+        left_out = describe_rest_of(plan_, frames.index, offset, len(ends) - at - 1)
+        return replace(plan_, wals=wals, until_ns=int(wals.mtime_ns[-1]), left_out=left_out), size
+    if frames.problem is not None and (frames.problem.offset or 0) < offset:
+        raise frames.problem
+    near = [int(ends[i]) for i in (at - 1, at) if 0 <= i < len(ends)]
+    if not near:
+        near = [0]
+    raise NoSuchTargetError(
+        "restore",
+        f"no transaction of index {frames.index:08x} ends at offset {offset}; the nearest end at "
+        + " and ".join(str(n) for n in near),
+        path=plan_.source,
+        hint=f"--position {Pos(plan_.generation, frames.index, near[0])}",
+    )
+
+
+def _replays_a_part(plan_: RestorePlan, frames: FrameTable | None) -> bool:
+    """True if some of the WAL of the last index lies behind the plan's end."""
+    table = plan_.replica.wals(plan_.generation)
+    rows = plan_.replica.forms_of(table, plan_.position.index)[0]
+    if plan_.wals.offset[-1] < table.offset[rows[-1]]:
+        return True
+    return frames is not None and plan_.position.offset < max(frames.end_of_commits, frames.offset(len(frames)))
+
+
+def _earlier_snapshot(plan_: RestorePlan, verdict: reach.Proof, report: Reporter, cancel: CancelToken) -> RestorePlan:
+    """The same target from an earlier snapshot, through all of its WAL; or the error that says why not."""
+    snapshot = plan_.snapshot
+    table = plan_.replica.wals(plan_.generation)
+    target = replace(Target.at(plan_.position), timestamp_ns=None)
+    row = table.rows_of(plan_.position.index).stop - 1
+    note = f"snapshot {snapshot.index:08x} holds transactions from after the target; an earlier one is taken"
+    try:
+        earlier = plan_to(plan_.replica, target, plan_.generation, plan_.position.index, row, snapshot.index)
+        settled = _settle(earlier, report, cancel)
+    except LitetuiError:
+        first = verdict.first_reachable
+        what = f"the first position that can be reached is {first}" if first else "no position in it can be reached"
+        raise NoSuchTargetError(
+            "restore",
+            f"{plan_.position} cannot be reached: snapshot {snapshot.index:08x} holds transactions from after it "
+            f"(Litestream had checkpointed before it copied), and no earlier snapshot leads there; {what}",
+            path=plan_.source,
+            hint=f"--position {first}" if first else "restore a later index",
+        ) from None
+    return replace(settled, notes=(*settled.notes, note), target=plan_.target, left_out=plan_.left_out)

@@ -25,6 +25,7 @@ from litetui.tui.outline import Key
 from litetui.tui.palette import ActionCommands
 from litetui.tui.report import copied_text, job_lines, result_lines
 from litetui.tui.screens.browser import Browser
+from litetui.tui.screens.job import JobScreen
 from litetui.tui.screens.open import DEMO, OpenDialog
 from litetui.tui.screens.quit import QuitDialog
 from litetui.tui.settings import Settings
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 DRAIN_SECONDS = 2.0
 WATCH_SHARE = 20  # at most a twentieth of the time is spent on looking for changes
+NO_REPLICA = "no replica is open: O opens one"
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
@@ -73,6 +75,7 @@ class LitetuiApp(App[int]):
         if self.path is not None:
             self.open_path(self.path)
         else:
+            self.browser.call_after_refresh(self.browser.forget, NO_REPLICA)
             self.push_screen(OpenDialog(first=True), self.open_path)
 
     # the replica
@@ -83,7 +86,7 @@ class LitetuiApp(App[int]):
             return
         self.path = "demo" if path == DEMO else path
         self.replica = None
-        self.browser.forget()
+        self.browser.forget("reading the replica")
         now_ns = self.settings.now_ns
 
         def work() -> tuple[FileReplica, ReplicaView]:
@@ -99,6 +102,7 @@ class LitetuiApp(App[int]):
             self._look_later(0.0)
 
         def fail(error: LitetuiError) -> None:
+            self.browser.forget(NO_REPLICA)
             self.browser.show_trouble(error)
             self.push_screen(OpenDialog(error), self.open_path)
 
@@ -173,7 +177,7 @@ class LitetuiApp(App[int]):
         job = event.job
         self.bridge.job_changed(job)
         self._pass_on(lambda: JobChanged(job))
-        if job.state.ended and not self.leaving:
+        if job.state.ended and not self.leaving and not self._looks_at(job):
             severity: SeverityLevel = "information"
             if job.state is not State.DONE:
                 severity = "error" if job.state is State.FAILED else "warning"
@@ -181,6 +185,12 @@ class LitetuiApp(App[int]):
             self.say(f"{job.kind} {job.id} {job.state.value}: {words}", severity=severity)
         if self.leaving and not self.runner.unfinished:
             self.exit(0)
+
+    def _looks_at(self, job: Job) -> bool:
+        """Whether the end of the job is before the eyes anyway."""
+        if isinstance(self.screen, JobScreen):
+            return self.screen.job is job
+        return self.screen is self.browser and self.browser.pane == "jobs"
 
     @on(JobsMoved)
     def _jobs_moved(self) -> None:

@@ -83,7 +83,7 @@ class Bridge:
             call()
             self._settle()
 
-        self._delayed[key] = self.app.set_timer(seconds, now)
+        self._delayed[key] = self.app.set_timer(max(seconds, 0.001), now)
         self._settle()
 
     def forget(self, key: str) -> None:

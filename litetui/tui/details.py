@@ -59,15 +59,19 @@ def headline(view: ReplicaView, now_ns: int) -> Note:
     if newest is None:
         return ("no generations: nothing to restore", "error")
     if not newest.survey.restorable:
-        return (f"newest generation does not restore: {newest.survey.why_not}", "error")
+        return (f"latest does not restore: {_without_name(newest.survey.why_not, newest)}", "error")
     error = next((f for f in newest.survey.findings if f.severity == "error"), None)
     if error is not None:
-        return (f"damaged: {error.message}", "error")
+        return (f"damaged: {_without_name(error.message, newest)}", "error")
     updated = newest.stats.updated_ns
     if updated is None:
         return ("no files", "error")
     until, age = format_clock(updated, now_ns, millis=False), format_age(updated, now_ns)
     return (f"names complete to {until} ({age}), content not checked", "")
+
+
+def _without_name(text: str, generation: GenerationView) -> str:
+    return text.replace(f" of generation {generation.name}", "")
 
 
 def detail(view: ReplicaView, key: Key, clock: Clock, frames: FrameTable | LitetuiError | None) -> Detail:
@@ -246,10 +250,10 @@ def _index(generation: GenerationView, index: int, clock: Clock, frames: FrameTa
 
 def _frame_cards(frames: FrameTable) -> list[Card]:
     bad = len(frames) - frames.valid_frames
-    read = "every checksum read and right" if not bad and frames.problem is None else ""
+    read = "checksums right" if not bad and frames.problem is None else ""
     return [
         Card("Transactions", str(len(frames.transactions)), "committed"),
         Card("Frames", str(len(frames)), f"{bad} invalid" if bad else read, "error" if bad else ""),
-        Card("Page size", str(frames.page_size), f"{frames.checksum_order} endian checksums"),
+        Card("Page size", str(frames.page_size), f"{frames.checksum_order} endian"),
         Card("Salts", f"{frames.salt1:08x} {frames.salt2:08x}"),
     ]

@@ -24,6 +24,7 @@ class Glyphs:
     newest: str = "●"
     ended: str = "○"
     active: str = "▸"
+    blank: str = " "
     # states of jobs
     queued: str = "…"
     running: str = "▶"

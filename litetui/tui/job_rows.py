@@ -54,7 +54,7 @@ def _amount(done: int, unit: str) -> str:
 def summary(jobs: Sequence[Job], glyphs: Glyphs) -> list[tuple[str, str]]:
     """All jobs in one line: text and style pairs, the unfinished first."""
     if not jobs:
-        return [("none yet: r restores", "$text-muted")]
+        return [("none yet: r restores", "$foreground-muted")]
     order = sorted(jobs, key=lambda job: (job.state.ended, -job.id))[:4]
     parts: list[tuple[str, str]] = []
     for job in order:

@@ -13,6 +13,12 @@ from litetui.tui.model import GenerationView, Group, ReplicaView, groups
 from litetui.units import format_age, format_clock, format_size
 
 Key = tuple[str | int, ...]
+SHORT = {
+    "no-snapshot": "no snapshot",
+    "missing-wal": "WAL missing",
+    "missing-segment": "segment missing",
+    "unreadable": "unreadable",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +148,17 @@ def _verdict(generation: GenerationView, now_ns: int) -> tuple[str, str, str]:
     updated = generation.stats.updated_ns
     age = "" if updated is None else format_age(updated, now_ns)
     if not generation.survey.restorable:
-        return "unrestorable", "error", generation.survey.why_not
+        return "unrestorable", "error", _why_in_short(generation)
     if generation.worst == "error":
         return "damaged", "error", f"damaged, {'newest' if generation.newest else 'ended ' + age}"
     if generation.newest:
         return "newest", "", "newest"
     return "ended", "", f"ended {age}"
+
+
+def _why_in_short(generation: GenerationView) -> str:
+    codes = [finding.code for finding in generation.survey.findings if finding.severity == "error"]
+    return next((SHORT[code] for code in codes if code in SHORT), "does not restore")
 
 
 def _indexes(
@@ -189,4 +200,4 @@ def _index(generation: GenerationView, at: int, depth: int) -> Line:
     files = int(columns.files[at])
     active = generation.newest and at == len(columns) - 1
     note = "active" if active else ("" if files == 1 else f"{files} segments")
-    return Line(("index", generation.name, index), depth, f"{index:08x}", note, glyph="active" if active else "")
+    return Line(("index", generation.name, index), depth, f"{index:08x}", note, glyph="active" if active else "blank")

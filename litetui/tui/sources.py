@@ -7,7 +7,7 @@ Sort and filter make an `Arranged` source, an order of row numbers over another 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from litetui.jobs.progress import CancelToken
@@ -32,6 +32,14 @@ class Column:
     right: bool = False
     drop: int = 0
     grow: bool = False
+
+
+CLOCKS_DIFFER = 26  # "in 13 h 20 min (clocks differ)", cut at worst
+
+
+def wider(columns: Sequence[Column], title: str) -> Sequence[Column]:
+    """The columns with room for ages that lie ahead of this clock."""
+    return [replace(c, width=CLOCKS_DIFFER) if c.title == title else c for c in columns]
 
 
 class Source:
@@ -128,16 +136,18 @@ class SnapshotSource(Source):
     """The snapshots of a generation, the newest first."""
 
     empty = "no snapshot: this generation cannot be restored"
-    columns = (
+    columns: Sequence[Column] = (
         Column("Index", 8),
         Column("Stored", 10, right=True),
         Column("Created (UTC)", 22, right=True, drop=1),
-        Column("Age", 24, right=True),
+        Column("Age", 9, right=True),
         Column("File", 20, drop=2, grow=True),
     )
 
     def __init__(self, snapshots: Sequence[SnapshotInfo], now_ns: Clock) -> None:
         self.snapshots = tuple(reversed(snapshots))
+        if any(snapshot.created_ns > now_ns() for snapshot in snapshots):
+            self.columns = wider(self.columns, "Age")
         self.now_ns = now_ns
 
     def __len__(self) -> int:
@@ -177,14 +187,16 @@ class WALSource(Source):
         self.now_ns = now_ns
         self.start = start
         self.stop = len(wals) if stop is None else stop
-        self.columns = (
+        self.columns: Sequence[Column] = (
             Column("Index", 8),
             Column("Offset", 12, right=True),
             Column("Stored", 10, right=True),
             Column("Created (UTC)", 22, right=True, drop=1),
-            Column("Age", 24, right=True),
+            Column("Age", 9, right=True),
             Column("File", 20, drop=2, grow=True),
         )
+        if len(self) and int(wals.mtime_ns[self.start : self.stop].max()) > now_ns():
+            self.columns = wider(self.columns, "Age")
 
     def __len__(self) -> int:
         return self.stop - self.start

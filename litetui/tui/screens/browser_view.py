@@ -113,14 +113,17 @@ class BrowserView(Screen[None]):
         self.trouble = error
         self.tick()
 
-    def forget(self) -> None:
-        """Another replica comes: begin anew."""
+    def forget(self, words: str) -> None:
+        """Another replica comes, or none: begin anew, with words that say so."""
         self.view, self.trouble, self.shown = None, None, None
         self.shown_key = ("replica",)
         self.frames.clear()
         self.place.clear()
-        self.tree_view.forget()
-        self.table.show(EmptySource("reading the replica"))
+        self.tree_view.forget(words)
+        self.detail_pane.title()
+        self.detail_pane.stats.tell([])
+        self.detail_pane.tab_bar.tell([], 0)
+        self.table.show(EmptySource(words))
         self.tick()
 
     def tick(self) -> None:
@@ -131,7 +134,7 @@ class BrowserView(Screen[None]):
         if self.trouble is not None:
             self.headline.tell(path, (f"cannot read: {self.trouble.cause}", "$text-error bold"), aside)
         elif self.view is None:
-            self.headline.tell(path, ("reading names" if path else "", "$text-muted"), aside)
+            self.headline.tell(path, ("reading names" if path else "", "$foreground-muted"), aside)
         else:
             text, status = headline(self.view, now)
             self.headline.tell(path, (text, f"$text-{status} bold" if status else ""), aside)
@@ -161,7 +164,7 @@ class BrowserView(Screen[None]):
             wanted = self.tab_of_kind.get(str(self.shown_key[0]), shown.start_tab)
             self.tab = wanted if wanted in ids else (ids[0] if ids else "")
         self.detail_pane.title((shown.title, "bold"), ("  " + shown.subtitle, ""))
-        self.crumbs.say((f" {self.app.crumb(self.shown_key)}", "$text-muted"))
+        self.crumbs.say((f" {self.app.crumb(self.shown_key)}", "$foreground-muted"))
         self.detail_pane.stats.tell(shown.cards, shown.notes)
         self.show_tab(same=same)
 

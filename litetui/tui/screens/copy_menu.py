@@ -29,7 +29,9 @@ class CopyMenu(Dialog[None]):
         return "Copy"
 
     def body(self) -> ComposeResult:
-        options = [Option(Content.assemble((f"{name:<12}", "$text-muted"), clean(text))) for name, text in self.texts]
+        options = [
+            Option(Content.assemble((f"{name:<12}", "$foreground-muted"), clean(text))) for name, text in self.texts
+        ]
         yield OptionList(*options, compact=True)
 
     def on_mount(self) -> None:

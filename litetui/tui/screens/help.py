@@ -45,7 +45,7 @@ class HelpScreen(Dialog[None]):
     def _text(self) -> Content:
         parts: list[Content | str | tuple[str, str]] = []
         if self.pane in PANES:
-            parts += [PANES[self.pane], "\n", (EVIDENCE, "$text-muted"), "\n"]
+            parts += [PANES[self.pane], "\n", (EVIDENCE, "$foreground-muted"), "\n"]
         for group, actions in keys.groups():
             parts.append((f"\n{group}\n", "bold $text-primary"))
             for action in actions:

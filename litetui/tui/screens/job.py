@@ -53,7 +53,7 @@ class JobScreen(Dialog[None]):
         status = STATUS.get(job.state, "success" if job.state.value == "done" else "")
         parts: list[Content | str | tuple[str, str]] = [f"{clean(job.title)}\n"]
         if job.command:
-            parts += [(f"$ {clean(job.command)}\n", "$text-muted")]
+            parts += [(f"$ {clean(job.command)}\n", "$foreground-muted")]
         words = progress_text(job, self.app.settings.glyphs)
         parts.append((clean(words), f"$text-{status}" if status else "bold"))
         if job.error is not None and job.error.hint and job.state.value == "failed":

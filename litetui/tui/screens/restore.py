@@ -13,7 +13,7 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.widgets import Button, Input, Static
 
-from litetui.errors import LitetuiError
+from litetui.errors import DamageError, LitetuiError
 from litetui.jobs.job import Job
 from litetui.jobs.progress import CancelToken, Reporter
 from litetui.tui.model import ReplicaView
@@ -190,17 +190,19 @@ class RestoreDialog(Dialog[None]):
             parts.append((clean(str(seen.error)), "$text-error"))
             if seen.error.hint:
                 parts.append(f"\nTry: {clean(seen.error.hint)}")
+            if isinstance(seen.error, DamageError):
+                parts.append("\nHere: write last-good into the field To.")
             return Content.assemble(*parts)
         if seen.plan is None:
             return Content("")
         state = "reading what it hangs on" if self.reading else "by names; enter reads what it hangs on"
         if seen.plan.settled:
             state = "settled: enter restores"
-        parts += [("The plan  ", "bold"), (state, "$text-muted")]
+        parts += ["" if self.has_class("-narrow") else "\n", ("The plan  ", "bold"), (state, "$foreground-muted")]
         mark = self.settings.glyphs.mark
         for label, text in plan_lines(seen, self.query_one("#check", Choice).value, now):
-            parts += ["\n", (f"{mark} ", "$text-primary"), (f"{label:<9}", "$text-muted"), clean(text)]
-        parts += ["\n\n", (f"$ {clean(self._command())}", "$text-muted")]
+            parts += ["\n", (f"{mark} ", "$text-primary"), (f"{label:<9}", "$foreground-muted"), clean(text)]
+        parts += ["\n\n", (f"$ {clean(self._command())}", "$foreground-muted")]
         return Content.assemble(*parts)
 
     @property

@@ -14,7 +14,7 @@ from litetui.tui.glyphs import Glyphs
 from litetui.tui.keys import Action
 from litetui.tui.textutil import clean, cut_end, cut_path
 
-Part = tuple[str, str]  # text, style (a theme variable such as "$text-muted", or "")
+Part = tuple[str, str]  # text, style (a theme variable such as "$foreground-muted", or "")
 
 
 def content(*parts: Part) -> Content:
@@ -99,7 +99,7 @@ class TabBar(Widget):
     def render(self) -> Content:
         parts: list[Part] = []
         for number, (label, status) in enumerate(self.labels):
-            style = f"$text-{status}" if status else ("" if number == self.active else "$text-muted")
+            style = f"$text-{status}" if status else ("" if number == self.active else "$foreground-muted")
             if number == self.active:
                 style = f"{style} bold reverse"
             parts.append((f" {label} ", style.strip()))
@@ -152,8 +152,8 @@ class Footer(Widget):
         x = 1
         for action in [*shown, *fixed]:
             possible = not self.why_not(action)
-            parts.append((action.shown_key, "$text-primary bold" if possible else "$text-disabled"))
-            parts.append((f" {action.label}  ", "" if possible else "$text-disabled"))
+            parts.append((action.shown_key, "$text-primary bold" if possible else "$foreground-disabled"))
+            parts.append((f" {action.label}  ", "" if possible else "$foreground-disabled"))
             self._places.append((x, x + _width(action), action.id))
             x += _width(action)
         return content(*parts)

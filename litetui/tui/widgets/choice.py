@@ -48,7 +48,7 @@ class Choice(Widget, can_focus=True):
         parts: list[tuple[str, str]] = []
         for number, word in enumerate(self.words):
             mark = self.glyphs.chosen if number == self.chosen else self.glyphs.unchosen
-            parts.append((f"{mark} {word}   ", "bold" if number == self.chosen else "$text-muted"))
+            parts.append((f"{mark} {word}   ", "bold" if number == self.chosen else "$foreground-muted"))
         return Content.assemble(*parts)
 
     def on_click(self, event: events.Click) -> None:

@@ -32,7 +32,7 @@ class Pane(Vertical):
         self.title_line = Line(classes="pane-title")
 
     def title(self, *parts: Part) -> None:
-        self.title_line.say((f" {self.number} ", "$text-muted"), *parts)
+        self.title_line.say((f" {self.number} ", "$foreground-muted"), *parts)
 
 
 class TreePane(Pane):
@@ -138,8 +138,8 @@ class LogPane(Pane):
                 self.table.set_cursor(len(source) - 1)
         shown = [line for line in self.lines if line.level != "debug"]
         if not shown:
-            self.title(("Log  ", "bold"), ("nothing yet", "$text-muted"))
+            self.title(("Log  ", "bold"), ("nothing yet", "$foreground-muted"))
             return
         last = shown[-1]
-        style = {"error": "$text-error", "warning": "$text-warning"}.get(last.level, "$text-muted")
+        style = {"error": "$text-error", "warning": "$text-warning"}.get(last.level, "$foreground-muted")
         self.title(("Log  ", "bold"), (f"{last.kind}: {last.text}", style))

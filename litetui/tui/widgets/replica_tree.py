@@ -31,6 +31,7 @@ class ReplicaTree(RowView):
         self.opened: set[Key] = {("replica",)}
         self.view: ReplicaView | None = None
         self.now_ns = 0
+        self.words = "reading the replica"
 
     @property
     def row_count(self) -> int:
@@ -49,8 +50,9 @@ class ReplicaTree(RowView):
         self.now_ns = now_ns
         self._rebuild()
 
-    def forget(self) -> None:
-        """Another replica comes."""
+    def forget(self, words: str) -> None:
+        """Another replica comes, or none; `words` say so."""
+        self.words = words
         self.view = None
         self.lines = []
         self.opened = {("replica",)}
@@ -142,7 +144,7 @@ class ReplicaTree(RowView):
         if cell_len(text) + 1 + cell_len(note) > room:
             text = short
         if cell_len(text) + 1 + cell_len(note) > room:
-            note = note.split(",")[0]
+            note = note.split(",")[0].removeprefix("ended ")
         if cell_len(text) + 1 + cell_len(note) > room:
             note = ""
         spans.append((cut_middle(text, room, self.glyphs.cut), "" if line.status != "error" else "error"))
@@ -151,4 +153,4 @@ class ReplicaTree(RowView):
         return spans
 
     def empty_text(self) -> str:
-        return "reading the replica" if self.view is None else "no generations"
+        return self.words if self.view is None else "no generations"

@@ -163,7 +163,7 @@ class RowView(ScrollView, can_focus=True):
             style = base
             if row == self.cursor:
                 name = "row--cursor" if self.has_focus else "row--cursor-blurred"
-                style = base + self.get_component_rich_style(name, partial=True)
+                style = base + self.get_component_rich_style(name)  # not partial: its colours have alpha
             return self._strip(self.spans(row, width), width, style, plain=row == self.cursor and self.has_focus)
         if self.row_count == 0:
             lines = self.empty_text().split("\n")
@@ -173,7 +173,9 @@ class RowView(ScrollView, can_focus=True):
         return Strip.blank(width, base)
 
     def _style(self, name: str) -> Style:
-        return self.get_component_rich_style(f"row--{name}", partial=True)
+        # The partial style alone would lose the alpha of colours such as $text-muted.
+        blended = self.get_component_rich_style(f"row--{name}")
+        return self.get_component_rich_style(f"row--{name}", partial=True) + Style(color=blended.color)
 
     def _strip(self, spans: Sequence[Span], width: int, base: Style, plain: bool = False) -> Strip:
         """Spans as exactly `width` cells. `plain`: no colours of spans, the row's own carries them all."""

@@ -13,8 +13,6 @@ from litetui.tui.cards import Card
 from litetui.tui.glyphs import Glyphs
 from litetui.tui.textutil import clean, cut_end, fit
 
-MIN_CARD = 19
-
 
 class Stats(Widget):
     """Cards, and lines of text below them."""
@@ -43,29 +41,26 @@ class Stats(Widget):
     def _lines(self, width: int) -> list[Content]:
         lines: list[Content] = []
         if self.cards:
-            fits = width >= 78
-            lines.extend(self._beside(width) if fits else self._below(width))
+            widths = [_card_width(card) for card in self.cards]
+            lines.extend(self._beside(width, widths) if sum(widths) <= width else self._below(width))
         for text, status in self.notes:
             style = f"$text-{status}" if status else ""
             wrapped = _wrap(clean(text), max(10, width - 2))
             lines.extend(Content.assemble(" ", (line, style) if style else line) for line in wrapped)
         return lines
 
-    def _beside(self, width: int) -> list[Content]:
-        """Three lines a row of cards."""
-        per_row = max(1, min(len(self.cards), width // MIN_CARD))
-        room = width // per_row - 3
+    def _beside(self, width: int, widths: Sequence[int]) -> list[Content]:
+        """Three lines; what is left of the width is shared out."""
+        extra = min(8, (width - sum(widths)) // len(widths))
         lines: list[Content] = []
-        for at in range(0, len(self.cards), per_row):
-            row = self.cards[at : at + per_row]
-            for field, style in (("label", "$text-muted"), ("value", "bold"), ("note", "$text-muted")):
-                parts: list[Content | str | tuple[str, str]] = []
-                for card in row:
-                    text = fit(clean(getattr(card, field)), room, mark=self.glyphs.cut)
-                    mark = f"$text-{card.status}" if card.status else "$text-disabled"
-                    strong = f"bold $text-{card.status}" if card.status and field == "value" else style
-                    parts += [(f"{self.glyphs.mark} ", mark), (text, strong), " "]
-                lines.append(Content.assemble(*parts))
+        for field, style in (("label", "$foreground-muted"), ("value", "bold"), ("note", "$foreground-muted")):
+            parts: list[Content | str | tuple[str, str]] = []
+            for card, natural in zip(self.cards, widths, strict=True):
+                text = fit(clean(getattr(card, field)), natural + extra - 2, mark=self.glyphs.cut)
+                mark = f"$text-{card.status}" if card.status else "$foreground-disabled"
+                strong = f"bold $text-{card.status}" if card.status and field == "value" else style
+                parts += [(f"{self.glyphs.mark} ", mark), (text, strong)]
+            lines.append(Content.assemble(*parts))
         return lines
 
     def _below(self, width: int) -> list[Content]:
@@ -77,10 +72,10 @@ class Stats(Widget):
             lines.append(
                 Content.assemble(
                     " ",
-                    (fit(card.label, label_width), "$text-muted"),
+                    (fit(card.label, label_width), "$foreground-muted"),
                     (clean(card.value), f"bold $text-{card.status}" if card.status else "bold"),
                     "  ",
-                    (cut_end(clean(card.note), room, self.glyphs.cut), "$text-muted"),
+                    (cut_end(clean(card.note), room, self.glyphs.cut), "$foreground-muted"),
                 )
             )
         return lines
@@ -100,3 +95,7 @@ def _wrap(text: str, width: int) -> list[str]:
         else:
             line = f"{line} {word}" if line else word
     return [*lines, line]
+
+
+def _card_width(card: Card) -> int:
+    return max(cell_len(clean(text)) for text in (card.label, card.value, card.note)) + 4

@@ -12,6 +12,7 @@ import xxhash
 from litetui.errors import DamageError
 from litetui.format import wal
 from litetui.jobs.progress import CancelToken, Reporter
+from litetui.ops.chain import frame_fault
 from litetui.ops.wals import read_index
 from litetui.replica.file import FileReplica
 
@@ -134,7 +135,7 @@ def read_frames(
                 valid += block.valid
                 state = block.state
                 if block.fault:
-                    problem = _fault(block, batch.path_at(header.end_of(valid)), index, valid, header)
+                    problem = frame_fault(batch, block.fault, valid)
             blocks.append(block)
             seen += batch.frames.nbytes
             if report:
@@ -151,13 +152,4 @@ def read_frames(
         valid,
         np.array(digests, np.uint64),
         problem,
-    )
-
-
-def _fault(block: wal.FrameBlock, path: str, index: int, frame: int, header: wal.WALHeader) -> DamageError:
-    causes = {"salt": "its salt is not that of the WAL's header", "page": "it names page 0"}
-    code = "wal-salt" if block.fault == "salt" else "wal-checksum"
-    cause = causes.get(block.fault, "its checksum is wrong")
-    return DamageError(
-        "read the WAL", cause, code=code, path=path, index=index, frame=frame, offset=header.end_of(frame)
     )

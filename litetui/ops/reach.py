@@ -15,9 +15,10 @@ import xxhash
 from litetui.errors import DamageError, LitetuiError, NoSuchTargetError, UnreadableError
 from litetui.format import wal
 from litetui.jobs.progress import CancelToken, Reporter
+from litetui.ops.chain import Chain
 from litetui.ops.frames import FrameTable, read_frames
 from litetui.ops.pages import check_snapshot_size, snapshot_header
-from litetui.ops.wals import Chain, read_index
+from litetui.ops.wals import read_index
 from litetui.replica.catalog import WHOLE, WALTable
 from litetui.replica.file import FileReplica
 from litetui.replica.types import Pos, SnapshotInfo

@@ -14,11 +14,12 @@ import numpy as np
 from litetui.errors import DamageError
 from litetui.jobs.progress import CancelToken, Reporter
 from litetui.ops import output as out
+from litetui.ops.chain import Chain
 from litetui.ops.output import check_output
 from litetui.ops.pages import PageFile, check_snapshot_size, snapshot_header
 from litetui.ops.plan import RestorePlan, plan
 from litetui.ops.settle import explain, settle
-from litetui.ops.wals import Chain, prefetched, read_batches
+from litetui.ops.wals import prefetched, read_batches
 from litetui.replica.catalog import SEGMENT, WHOLE
 from litetui.units import format_size
 

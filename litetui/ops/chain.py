@@ -1,0 +1,175 @@
+"""The chain that the WALs of a generation must form, from a snapshot on.
+
+It insists on everything that makes frames one history: page size, salts that go on by one, checksums, and commits that
+carry the pages they add (FORMAT-v0.3, sections 1.4, 1.5 and 6).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from litetui.errors import DamageError
+from litetui.format import wal
+from litetui.format.dbheader import lock_page
+from litetui.ops.wals import Batch
+from litetui.replica.types import Pos
+
+_OPERATION = "read the WAL"
+
+
+def frame_fault(batch: Batch, fault: wal.Fault, frame: int) -> DamageError:
+    """A frame of a batch that is not valid, as an error; frames count from the start of the WAL."""
+    causes = {"salt": "its salt is not that of the WAL's header", "page": "it names page 0"}
+    offset = batch.header.end_of(frame)
+    return DamageError(
+        _OPERATION,
+        causes.get(fault, "its checksum is wrong"),
+        code="wal-salt" if fault == "salt" else "wal-checksum",
+        path=batch.path_at(offset),
+        index=batch.index,
+        offset=offset,
+        frame=frame,
+    )
+
+
+class Chain:
+    """What the frames of a generation's WALs must keep to, one index after the other, from a snapshot on.
+
+    snapshot_index, page_size, page_count   of the snapshot that the chain begins with; None for `page_count` where a
+        WAL is looked at alone, without the history before it
+    last        the position behind the last good commit; (snapshot index, 0) before the first
+    page_count  the database's size in pages at `last`
+    """
+
+    def __init__(self, generation: str, snapshot_index: int, page_size: int, page_count: int) -> None:
+        self.last = Pos(generation, snapshot_index, 0)
+        self.page_size = page_size
+        self.page_count = page_count
+        self.frames = 0
+        self._own_index = snapshot_index
+        self._salt1: int | None = None
+        self._state = (0, 0)
+        self._open_pages: list[npt.NDArray[np.uint32]] = []  # of a transaction whose commit is still to come
+        self._open = False
+        # Pages that neither the snapshot nor a frame holds: only frames that the snapshot is ahead of explain them.
+        self._unbacked: set[int] = set()
+
+    def check(self, batch: Batch) -> wal.FrameBlock:
+        """Verify the next batch. Raises DamageError; `last` then stands behind the last good commit."""
+        header = batch.header
+        if batch.first:
+            self._begin(batch)
+        block = wal.check_frames(batch.frames, header, self._state)
+        self._state = block.state
+        first_frame = (batch.offset - wal.HEADER_SIZE) // header.frame_size
+        self._account(batch, block, first_frame)
+        if block.fault:
+            frame = first_frame + block.valid
+            raise frame_fault(batch, block.fault, frame)
+        if batch.last:
+            self._finish(batch, first_frame + len(block.pages))
+        return block
+
+    def _begin(self, batch: Batch) -> None:
+        header, path = batch.header, batch.pieces[0][1]
+        if header.page_size != self.page_size:
+            raise DamageError(
+                _OPERATION,
+                f"its pages have {header.page_size} bytes, those of the database {self.page_size}",
+                code="page-size",
+                path=path,
+                index=batch.index,
+                offset=8,
+            )
+        if self._salt1 is not None and header.salt1 != (self._salt1 + 1) & 0xFFFFFFFF:
+            raise DamageError(
+                _OPERATION,
+                f"it does not follow on the WAL before it (salt {header.salt1:08x} after {self._salt1:08x}): "
+                "a WAL of another generation or index stands here, or one is missing before it",
+                code="wal-salt",
+                path=path,
+                index=batch.index,
+                offset=16,
+            )
+        self._salt1 = header.salt1
+        self._state = header.checksum
+        self._open_pages, self._open = [], False
+
+    def _account(self, batch: Batch, block: wal.FrameBlock, first_frame: int) -> None:
+        """Follow the commits among the valid frames."""
+        n = block.valid
+        self.frames += n
+        ends = np.flatnonzero(block.commits[:n])
+        start = 0
+        if len(ends):
+            sizes = block.commits[ends].astype(np.int64)
+            before = np.concatenate([[self.page_count], sizes[:-1]])
+            watch = range(len(ends)) if self._unbacked else np.flatnonzero(sizes != before)
+            for k in watch:
+                begin = int(ends[k - 1]) + 1 if k else 0
+                pages = block.pages[begin : int(ends[k]) + 1]
+                if k:
+                    self.last = Pos(self.last.generation, batch.index, batch.header.end_of(first_frame + begin))
+                elif self._open_pages:
+                    pages = np.concatenate([*self._open_pages, pages])
+                self._commit(batch, pages, int(before[k]), int(sizes[k]), first_frame + int(ends[k]))
+            self.page_count = int(sizes[-1])
+            start = int(ends[-1]) + 1
+            self.last = Pos(self.last.generation, batch.index, batch.header.end_of(first_frame + start))
+            self._open_pages = []
+        rest = block.pages[start:n]
+        self._open = start < n or (self._open and not len(ends))
+        if len(rest):
+            fresh = rest if self._unbacked else rest[rest > self.page_count]
+            if len(fresh):
+                self._open_pages.append(np.unique(fresh))
+
+    def _commit(self, batch: Batch, pages: npt.NDArray[np.uint32], old: int, new: int, frame: int) -> None:
+        """A transaction that changes the size, or any where pages are missing from the snapshot."""
+        missing = _missing(pages, old, new, self.page_size) if new > old else set()
+        if self._unbacked:
+            self._unbacked.difference_update(pages.tolist())
+            self._unbacked = {p for p in self._unbacked if p <= new}
+        if not missing:
+            return
+        if batch.index == self._own_index:
+            self._unbacked |= missing
+            return
+        raise self._missing_page(batch, missing, old, new, frame)
+
+    def _finish(self, batch: Batch, frames: int) -> None:
+        if self._open:
+            raise DamageError(
+                _OPERATION,
+                "it ends inside a transaction",
+                code="incomplete-transaction",
+                path=batch.pieces[-1][1],
+                index=batch.index,
+                offset=batch.header.end_of(frames),
+                frame=frames - 1,
+            )
+        if batch.index == self._own_index and self._unbacked:
+            raise self._missing_page(batch, self._unbacked, self.page_count, self.page_count, frames - 1)
+
+    def _missing_page(self, batch: Batch, missing: set[int], old: int, new: int, frame: int) -> DamageError:
+        grows = f"the database grows from {old} to {new} pages here, but " if new > old else ""
+        return DamageError(
+            _OPERATION,
+            f"{grows}page {min(missing)} is neither in the snapshot nor in a WAL: frames before this are missing",
+            code="missing-page",
+            path=batch.path_at(batch.header.end_of(frame)),
+            index=batch.index,
+            offset=batch.header.end_of(frame),
+            frame=frame,
+        )
+
+
+def _missing(pages: npt.NDArray[np.uint32], old: int, new: int, page_size: int) -> set[int]:
+    """The pages from old + 1 to new that the transaction does not carry; the lock page is never written."""
+    fresh = np.unique(pages[(pages > old) & (pages <= new)])
+    lock = lock_page(page_size)
+    wanted = new - old - (1 if old < lock <= new else 0)
+    if len(fresh) == wanted:
+        return set()
+    return set(range(old + 1, new + 1)) - set(fresh.tolist()) - {lock}

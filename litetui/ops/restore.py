@@ -19,11 +19,12 @@ from litetui.ops.output import check_output
 from litetui.ops.pages import PageFile, check_snapshot_size, snapshot_header
 from litetui.ops.plan import RestorePlan, plan
 from litetui.ops.settle import explain, settle
+from litetui.ops.target import Target
 from litetui.ops.wals import prefetched, read_batches
 from litetui.replica.catalog import SEGMENT, WHOLE
 from litetui.units import format_size
 
-__all__ = ["RestorePlan", "RestoreResult", "check_output", "explain", "plan", "run", "settle"]
+__all__ = ["RestorePlan", "RestoreResult", "Target", "check_output", "explain", "plan", "run", "settle"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,3 +153,33 @@ def read_frames(
         np.array(digests, np.uint64),
         problem,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class BestForm:
+    """Of the forms that one WAL is there in, the one whose sound frames reach furthest: its rows, the end of its last
+    good commit, and (`problem`) why that is not all of the WAL, as another form shows."""
+
+    rows: list[int]
+    end: int
+    problem: DamageError | None
+
+
+def best_form(
+    replica: FileReplica,
+    generation: str,
+    index: int,
+    forms: Sequence[list[int]],
+    report: Reporter | None = None,
+    cancel: CancelToken | None = None,
+) -> BestForm:
+    """Look into all forms of one WAL, given as rows and in the order of preference."""
+    tables = [read_frames(replica, generation, index, report, cancel, rows=rows) for rows in forms]
+    best = max(range(len(forms)), key=lambda i: (tables[i].end_of_commits, tables[i].problem is None, -i))
+    end, problem = tables[best].end_of_commits, tables[best].problem
+    offsets = replica.wals(generation).offset
+    for table, rows in zip(tables, forms, strict=True):
+        # A damaged form still tells by its length and its names that there was more.
+        if problem is None and (len(table) > len(tables[best]) or int(offsets[rows].max()) >= end > 0):
+            problem = table.problem
+    return BestForm(forms[best], end, problem)

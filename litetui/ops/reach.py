@@ -16,10 +16,10 @@ from litetui.errors import DamageError, LitetuiError, NoSuchTargetError, Unreada
 from litetui.format import wal
 from litetui.jobs.progress import CancelToken, Reporter
 from litetui.ops.chain import Chain
-from litetui.ops.frames import FrameTable, read_frames
+from litetui.ops.frames import FrameTable, best_form, read_frames
 from litetui.ops.pages import check_snapshot_size, snapshot_header
 from litetui.ops.wals import read_index
-from litetui.replica.catalog import WHOLE, WALTable
+from litetui.replica.catalog import WHOLE
 from litetui.replica.file import FileReplica
 from litetui.replica.types import Pos, SnapshotInfo
 
@@ -181,7 +181,9 @@ def walk(replica: FileReplica, snapshot: SnapshotInfo, report: Reporter, cancel:
     done = 0
     try:
         while rows := table.rows_of(index):
-            form = _sound_form(replica, table, index, report, cancel) if len(rows) > 1 else list(rows)
+            forms = replica.forms_of(table, index) if len(rows) > 1 else [list(rows)]
+            best = best_form(replica, table.generation, index, forms, report, cancel) if len(forms) > 1 else None
+            form = best.rows if best else forms[0]
             newest_plain = rows.stop == len(table) and int(table.form[form[-1]]) == WHOLE
             for batch in read_index(replica, table, form, tail=newest_plain, pool=pool):
                 cancel.check()
@@ -189,20 +191,12 @@ def walk(replica: FileReplica, snapshot: SnapshotInfo, report: Reporter, cancel:
                 batch.release()
             done += int(table.size[form].sum())
             report.advance(done)
+            if best and best.problem:
+                raise best.problem
             index += 1
     except (DamageError, UnreadableError) as error:
         report.log(f"the sound part ends: {error}", "warning")
     return chain.last
-
-
-def _sound_form(replica: FileReplica, table: WALTable, index: int, report: Reporter, cancel: CancelToken) -> list[int]:
-    """Of several forms of one WAL the longest that verifies; the first where none does."""
-    forms = replica.forms_of(table, index)
-    if len(forms) == 1:
-        return forms[0]
-    tables = [(read_frames(replica, table.generation, index, report, cancel, rows=f), f) for f in forms]
-    sound = [(t.end_of_commits, -i, f) for i, (t, f) in enumerate(tables) if t.problem is None]
-    return max(sound)[2] if sound else forms[0]
 
 
 def _salt_agrees(replica: FileReplica, snapshot: SnapshotInfo) -> bool:

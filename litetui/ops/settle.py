@@ -15,7 +15,7 @@ from litetui.errors import DamageError, LitetuiError, NoSuchTargetError
 from litetui.format import wal
 from litetui.jobs.progress import CancelToken, Reporter
 from litetui.ops import reach
-from litetui.ops.frames import FrameTable, read_frames
+from litetui.ops.frames import FrameTable, best_form, read_frames
 from litetui.ops.pages import snapshot_header
 from litetui.ops.plan import RestorePlan, describe_rest_of, last_file, one_form, other_generation, plan_to
 from litetui.ops.target import Target
@@ -106,24 +106,24 @@ def _size_after(frames: FrameTable, size: int) -> int:
 
 
 def _choose_forms(plan_: RestorePlan, report: Reporter, cancel: CancelToken) -> RestorePlan:
-    """Where an index is there in two forms, take the first that verifies, and the longer one if both do."""
+    """Where an index is there in two forms, take the one whose sound frames reach furthest."""
     table = plan_.replica.wals(plan_.generation)
     notes = list(plan_.notes)
     chosen: dict[int, list[int]] = {}
+    last = int(plan_.wals.index[-1]) if len(plan_.wals) else -1
     for index in plan_.wals.indexes().tolist():
         if len(table.rows_of(index)) == 1:
             continue
         forms = plan_.replica.forms_of(table, index)
+        if index == last and plan_.target.timestamp_ns is not None:
+            forms = _not_after(table, forms, plan_.target.timestamp_ns)
         if len(forms) < 2:
             continue
-        best: tuple[int, list[int]] | None = None
-        for rows in forms:
-            frames = read_frames(plan_.replica, plan_.generation, index, report, cancel, rows=rows)
-            if frames.problem is None and (best is None or frames.end_of_commits > best[0]):
-                best = (frames.end_of_commits, rows)
-        if best is not None:
-            chosen[index] = best[1]
-            notes.append(f"index {index:08x} is there twice: {table[best[1][0]].name} is taken, the most complete")
+        best = best_form(plan_.replica, plan_.generation, index, forms, report, cancel)
+        if best.problem and not (index == last and 0 < plan_.position.offset <= best.end):
+            raise best.problem
+        chosen[index] = best.rows
+        notes.append(f"index {index:08x} is there twice: {table[best.rows[0]].name} is taken, the most complete")
     if not chosen:
         return plan_
     keep = [r for r in range(len(table)) if int(table.index[r]) in plan_.wals.index]
@@ -134,6 +134,14 @@ def _choose_forms(plan_: RestorePlan, report: Reporter, cancel: CancelToken) -> 
         part = plan_.wals.take(plan_.wals.index == rows_until)
         one = _join(one.take(one.index != rows_until), part)
     return replace(plan_, wals=one, notes=tuple(notes))
+
+
+def _not_after(table: WALTable, forms: list[list[int]], ns: int) -> list[list[int]]:
+    """What the forms of one WAL hold up to a time: segments up to the last one that is not newer, a file that holds
+    the whole WAL if it is not newer itself."""
+    rows = [r for form in forms for r in form if int(table.mtime_ns[r]) <= ns]
+    kept = [[r for r in form if r <= max(rows) and (r in rows or not table.whole[r])] for form in forms] if rows else []
+    return [form for form in kept if any(r in rows for r in form)]
 
 
 def _join(a: WALTable, b: WALTable) -> WALTable:

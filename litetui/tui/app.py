@@ -228,7 +228,7 @@ class LitetuiApp(App[int]):
         return command_for(self.path or "", key)
 
     def crumb(self, key: Key) -> str:
-        return " / ".join([*([str(key[1])] if len(key) > 1 else []), *_last_crumb(key)]) or "replica"
+        return " / ".join([self.path or "", *([str(key[1])] if len(key) > 1 else []), *_last_crumb(key)])
 
     def next_theme(self) -> None:
         names = sorted(self.available_themes)

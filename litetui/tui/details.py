@@ -59,7 +59,7 @@ def headline(view: ReplicaView, now_ns: int) -> Note:
     if newest is None:
         return ("no generations: nothing to restore", "error")
     if not newest.survey.restorable:
-        return (f"latest does not restore: {_without_name(newest.survey.why_not, newest)}", "error")
+        return (f"latest does not restore: {_without_name(newest.survey.why_not, newest).split(': ')[0]}", "error")
     error = next((f for f in newest.survey.findings if f.severity == "error"), None)
     if error is not None:
         return (f"damaged: {_without_name(error.message, newest)}", "error")

@@ -186,7 +186,7 @@ def _indexes(
 def group_text(group: Group, now_ns: int) -> str:
     """A group's name: `22 Nov`, `22 Nov 14:00Z`, `00000100–000001ff`."""
     if group.kind == "range":
-        return f"{group.first:08x}–{group.last:08x}"
+        return f"{group.first:08x}-{group.last:08x}"
     length = (24 if group.kind == "day" else 1) * 3600 * 1_000_000_000
     at = group.value * length
     other_day = format_clock(at, at + 40 * 86400 * 1_000_000_000, millis=False)  # always with its date

@@ -175,7 +175,7 @@ def plan_lines(seen: Preview, check: str, now_ns: int) -> list[tuple[str, str]]:
         span = f"{plan.min_index:08x} to {plan.max_index:08x}, {count} indexes"
         if count == 1:
             span = f"{plan.min_index:08x}"
-        end = f"; the last one up to offset {plan.position.offset}" if plan.settled else ""
+        end = f", up to offset {plan.position.offset}" if plan.settled else ""
         lines.append(("WAL", span + end))
     else:
         lines.append(("WAL", "none: the snapshot as it stands"))
@@ -188,6 +188,6 @@ def plan_lines(seen: Preview, check: str, now_ns: int) -> list[tuple[str, str]]:
     if plan.left_out:
         lines.append(("leaves", plan.left_out))
     pragma = {"none": "no check of the database", "quick": "PRAGMA quick_check", "full": "PRAGMA integrity_check"}
-    lines.append(("checks", f"every LZ4, frame and salt checksum; then {pragma[check]}"))
+    lines.append(("checks", f"all checksums of the files; {pragma[check]}"))
     lines += [("note", note) for note in plan.notes]
     return lines

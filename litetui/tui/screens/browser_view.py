@@ -20,12 +20,13 @@ from litetui.errors import LitetuiError
 from litetui.jobs.job import Job
 from litetui.jobs.progress import CancelToken, Reporter
 from litetui.tui import keys
-from litetui.tui.details import Detail, Tab, detail, headline
+from litetui.tui.details import Detail, Note, Tab, detail, headline
 from litetui.tui.keys import BY_ID, Action, Situation
 from litetui.tui.messages import JobChanged, JobsMoved, LogLines
 from litetui.tui.model import ReplicaView
 from litetui.tui.outline import Key
-from litetui.tui.sources import Source, arrange
+from litetui.tui.sources import Arranged, FindingSource, Source, arrange
+from litetui.tui.textutil import clean, cut_path
 from litetui.tui.widgets.bars import Footer, Headline, Line
 from litetui.tui.widgets.panes import DetailPane, JobsPane, LogPane, TreePane
 from litetui.tui.widgets.replica_tree import ReplicaTree
@@ -120,7 +121,7 @@ class BrowserView(Screen[None]):
         self.frames.clear()
         self.place.clear()
         self.tree_view.forget(words)
-        self.detail_pane.title()
+        self.detail_pane.title(("Details", "bold"))
         self.detail_pane.stats.tell([])
         self.detail_pane.tab_bar.tell([], 0)
         self.table.show(EmptySource(words))
@@ -164,7 +165,8 @@ class BrowserView(Screen[None]):
             wanted = self.tab_of_kind.get(str(self.shown_key[0]), shown.start_tab)
             self.tab = wanted if wanted in ids else (ids[0] if ids else "")
         self.detail_pane.title((shown.title, "bold"), ("  " + shown.subtitle, ""))
-        self.crumbs.say((f" {self.app.crumb(self.shown_key)}", "$foreground-muted"))
+        crumb = cut_path(clean(self.app.crumb(self.shown_key)), self.size.width - 2, self.settings.glyphs.cut)
+        self.crumbs.say((f" {crumb}", "$foreground-muted"))
         self.detail_pane.stats.tell(shown.cards, shown.notes)
         self.show_tab(same=same)
 
@@ -180,12 +182,14 @@ class BrowserView(Screen[None]):
             if self.detail_pane.stats.notes and tab is not None and self.shown_key in self.frames:
                 words = "it could not be read: see above"
             self.table.show(EmptySource(words))
+            self.tell_row()
             return
         if self.filter_text or self.table.sorted_by is not None or self.table.reversed:
             self._arrange(tab.source, same=same)
             return
         cursor, top = self.place.get((self.shown_key, self.tab), (0, 0))
         self.table.show(tab.source, same=same, cursor=cursor, top=top)
+        self.tell_row()
         self.refresh_footer()
 
     def _arrange(self, source: Source, *, same: bool) -> None:
@@ -198,6 +202,7 @@ class BrowserView(Screen[None]):
 
         def then(arranged: Source) -> None:
             self.table.show(arranged, same=same)
+            self.tell_row()
             self.refresh_footer()
 
         self.arranging.cancel()
@@ -208,6 +213,20 @@ class BrowserView(Screen[None]):
         self.place[(self.shown_key, self.tab)] = (self.table.cursor, round(self.table.scroll_y))
         self.table.sorted_by, self.table.reversed = None, False
         self.app.bridge.forget("arrange")
+
+    @on(RowView.Highlighted, "#table")
+    def tell_row(self) -> None:
+        """A finding's whole message and its hint stand below the table: a row is too short for them."""
+        base = self.table.source.source if isinstance(self.table.source, Arranged) else self.table.source
+        row = self.table.base_row
+        words: list[Note] = []
+        if isinstance(base, FindingSource) and row is not None:
+            one = base.findings[row]
+            words.append((one.message, ""))
+            if one.hint:
+                words.append((f"Try: {one.hint}", ""))
+        self.detail_pane.row_note.tell([], words)
+        self.detail_pane.row_note.display = bool(words)
 
     # a WAL's frames
 

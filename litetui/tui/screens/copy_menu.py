@@ -18,7 +18,7 @@ class CopyMenu(Dialog[None]):
     """Names and texts; enter sends one to the terminal's clipboard."""
 
     box_id = "copy-dialog"
-    keys_line = "enter copies · esc closes"
+    keys_line = "enter copies; esc closes"
 
     def __init__(self, texts: Sequence[tuple[str, str]]) -> None:
         super().__init__()

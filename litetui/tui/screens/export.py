@@ -23,7 +23,7 @@ class ExportDialog(Dialog[None]):
     """Asks for the file; its ending decides the form. The writing is a job."""
 
     box_id = "export-dialog"
-    keys_line = "enter writes · esc closes"
+    keys_line = "enter writes; esc closes"
 
     def __init__(self, source: Source, title: str) -> None:
         super().__init__()

@@ -28,7 +28,7 @@ class HelpScreen(Dialog[None]):
     """All actions, with their keys."""
 
     box_id = "help-dialog"
-    keys_line = "esc closes · j k scroll"
+    keys_line = "esc closes; j k scroll"
 
     def __init__(self, pane: str) -> None:
         super().__init__()

@@ -26,7 +26,7 @@ class JobScreen(Dialog[None]):
         Binding("ctrl+y", "copy", "Copy the command", show=False),
     ]
     box_id = "job-dialog"
-    keys_line = "x cancels · ctrl+y copies the command · esc closes"
+    keys_line = "x cancels; ctrl+y copies the command; esc closes"
 
     def __init__(self, job: Job) -> None:
         super().__init__()

@@ -21,7 +21,7 @@ class OpenDialog(Dialog[str | None]):
     """Asks for a path; answers with it, with DEMO for the demo, or None."""
 
     box_id = "open-dialog"
-    keys_line = "enter opens · esc closes · ctrl+q quits"
+    keys_line = "enter opens; esc closes; ctrl+q quits"
 
     def __init__(self, error: LitetuiError | None = None, *, first: bool = False) -> None:
         super().__init__()

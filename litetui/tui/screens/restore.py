@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from litetui.ops.restore import RestorePlan, RestoreResult
     from litetui.replica.file import FileReplica
 
-TARGETS = "latest · or 10m, 14:03, 14:03:22Z, an index, a position, last-good"
+TARGETS = "latest; or 10m, 14:03, 14:03:22Z, an index, a position, last-good"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class RestoreDialog(Dialog[None]):
         Binding("f1", "help", "Help", show=False),
     ]
     box_id = "restore-dialog"
-    keys_line = "enter shows the plan, enter again restores · ctrl+y copies the command · F1 help · esc closes"
+    keys_line = "enter: plan, then restore; ctrl+y: copy command; F1: help; esc: close"
 
     def __init__(self, replica: FileReplica, view: ReplicaView, start: Start) -> None:
         super().__init__()

@@ -62,7 +62,7 @@ class Headline(Line):
         if room < min(24, cell_len(path)) and aside:
             room += cell_len(aside) + 2
             aside = ""
-        path = cut_path(path, max(8, room), self.glyphs.cut)
+        path = cut_path(path, room, self.glyphs.cut) if room >= 12 else ""
         verdict = cut_end(verdict, max(0, width - 11 - cell_len(path)), self.glyphs.cut)
         right = verdict + ("  " + aside if aside else "")
         pad = " " * max(2, width - 9 - cell_len(path) - cell_len(right) - 1)

@@ -58,6 +58,7 @@ class DetailPane(Pane):
         self.stats = Stats(glyphs, id="stats")
         self.tab_bar = TabBar(id="tabs")
         self.table = VirtualTable(glyphs, id="table")
+        self.row_note = Stats(glyphs, id="row-note")
         self.filter = FilterInput(id="filter")
 
     def compose(self) -> ComposeResult:
@@ -65,6 +66,7 @@ class DetailPane(Pane):
         yield self.stats
         yield self.tab_bar
         yield self.table
+        yield self.row_note
         yield self.filter
 
     def on_mount(self) -> None:

@@ -1,0 +1,64 @@
+"""Running the app in tests: a fixed clock, no watching, and waiting for idle instead of sleeping."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from textual.pilot import Pilot
+
+from litetui.tui.app import LitetuiApp
+from litetui.tui.settings import Settings
+from litetui.units import parse_time
+
+NOW = parse_time("2026-11-22T21:00:00Z")
+SETTINGS = Settings(now_ns=lambda: NOW, watch_s=0, debounce_s=0)
+
+
+class Session:
+    """An app under a pilot."""
+
+    def __init__(self, app: LitetuiApp, pilot: Pilot[int]) -> None:
+        self.app = app
+        self.pilot = pilot
+
+    async def idle(self) -> None:
+        """Until no load, no delayed call and no job is left, and every message is handled."""
+        for _ in range(3):
+            await self.pilot.pause()
+            await asyncio.wait_for(self.app.bridge.idle.wait(), 30)
+        await self.pilot.pause()
+
+    async def press(self, *keys: str) -> None:
+        for key in keys:
+            await self.pilot.press(key)
+            await self.idle()
+
+    async def type(self, text: str) -> None:
+        """Type into a field, at once."""
+        await self.pilot.press(*(text or ["backspace"]))
+        await self.idle()
+
+    @property
+    def screen_text(self) -> str:
+        """Everything on the screen, as text."""
+        width, height = self.app.size
+        lines = self.app.screen._compositor.render_strips()
+        return "\n".join(strip.text for strip in lines[:height])[: (width + 1) * height]
+
+    @property
+    def toasts(self) -> list[str]:
+        return [str(toast.message) for toast in self.app._notifications]
+
+
+@asynccontextmanager
+async def session(
+    path: Path | str | None, size: tuple[int, int] = (120, 40), settings: Settings = SETTINGS
+) -> AsyncIterator[Session]:
+    app = LitetuiApp(None if path is None else str(path), settings)
+    async with app.run_test(size=size, notifications=True) as pilot:
+        one = Session(app, pilot)
+        await one.idle()
+        yield one

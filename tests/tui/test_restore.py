@@ -1,0 +1,207 @@
+"""The restore dialog and the jobs it starts; leaving while they run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from threading import Event
+
+import pytest
+from textual.widgets import Input
+
+from litetui.errors import Cancelled
+from litetui.jobs.job import State
+from litetui.jobs.progress import CancelToken, Reporter
+from litetui.ops import restore
+from tests.tui.helpers import SETTINGS, Session, session
+
+Golden = Callable[[str], Path]
+GOLDEN = Path(__file__).parent.parent / "golden"
+
+
+def expected(name: str, case: str) -> str:
+    cases = json.loads((GOLDEN / f"{name}.json").read_text())["restores"]
+    return str(next(one["sha256"] for one in cases if one["id"] == case))
+
+
+def sha256(path: str | Path) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+async def start_restore(ui: Session) -> None:
+    await ui.press("r", "enter")
+    await ui.pilot.press("enter")
+
+
+class Slow:
+    """A restore that runs until it is cancelled."""
+
+    def __init__(self) -> None:
+        self.began = Event()
+
+    def __call__(self, plan: object, output: str, *, report: Reporter, cancel: CancelToken, **_: object) -> None:
+        report.phase("apply the WAL", 1000)
+        report.advance(370)
+        report.log("reads slowly")
+        self.began.set()
+        while not cancel.cancelled:
+            Event().wait(0.005)
+        raise Cancelled("restore", "cancelled after 370 bytes; nothing was written")
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> Slow:
+    one = Slow()
+    monkeypatch.setattr(restore, "run", one)
+    return one
+
+
+async def test_restore_to_the_latest(golden: Golden) -> None:
+    async with session(golden("v03-multi-gen")) as ui:
+        await ui.press("r")
+        assert "by names" in ui.screen_text
+        await ui.press("enter")
+        assert "settled" in ui.screen_text
+        assert "00000003:148352" in ui.screen_text
+        await ui.press("enter")
+        (job,) = ui.app.runner.jobs
+        assert job.state is State.DONE, job.error
+        assert sha256(job.output) == expected("v03-multi-gen", "latest")
+        assert any("done" in toast for toast in ui.toasts)
+        await ui.press("3", "enter")
+        assert "next:" in ui.screen_text
+        assert "owner" in ui.screen_text
+
+
+async def test_restore_to_a_time(golden: Golden) -> None:
+    async with session(golden("v03-multi-gen")) as ui:
+        await ui.press("r")
+        await ui.type("2026-11-22T20:55:32.485293134Z")
+        assert re.search(r"before +20:55:32.269Z .* taken", ui.screen_text)
+        assert re.search(r"after +20:55:32.568Z", ui.screen_text)
+        await ui.press("enter", "enter")
+        (job,) = ui.app.runner.jobs
+        assert job.state is State.DONE, job.error
+        assert sha256(job.output) == expected("v03-multi-gen", "ts-step70")
+
+
+async def test_a_relative_time_is_frozen_when_it_is_entered(golden: Golden) -> None:
+    now = [SETTINGS.now_ns()]
+    async with session(golden("v03-multi-gen"), settings=replace(SETTINGS, now_ns=lambda: now[0])) as ui:
+        await ui.press("r")
+        await ui.type("4m28s")
+        assert "asked   20:55:32.000Z" in ui.screen_text
+        await ui.press("enter")
+        now[0] += 60 * 10**9
+        assert "asked   20:55:32.000Z" in ui.screen_text
+        assert "--position" in ui.screen_text
+        await ui.press("enter")
+        (job,) = ui.app.runner.jobs
+        assert job.state is State.DONE
+        assert "--position" in job.command
+
+
+async def test_restore_what_the_cursor_stands_on(golden: Golden) -> None:
+    async with session(golden("v03-multi-gen")) as ui:
+        await ui.press("j", "j", "j", "l", "j", "j", "2", "j", "r")
+        assert ui.app.screen.query_one("#target", Input).value == "37a3dbace36f1ae1/00000002:32992"
+        await ui.press("enter")
+        assert "settled" in ui.screen_text
+
+
+async def test_an_ended_generation_warns_first(golden: Golden) -> None:
+    async with session(golden("v03-multi-gen")) as ui:
+        await ui.press("G", "r")
+        assert "latest of 94a4ddb46bb3f1d3 ended" in ui.screen_text
+
+
+async def test_an_existing_output_is_refused_with_the_next_free_name(golden: Golden) -> None:
+    Path("here.db").write_text("mine")
+    async with session(golden("v03-multi-gen")) as ui:
+        await ui.press("r")
+        ui.app.screen.query_one("#output", Input).value = os.path.abspath("here.db")
+        await ui.idle()
+        assert "exists already" in ui.screen_text
+        assert "here-2.db" in ui.screen_text
+        await ui.press("enter", "enter", "enter")
+        (job,) = ui.app.runner.jobs
+        assert job.output.endswith("here-2.db")
+    assert Path("here.db").read_text() == "mine"
+
+
+async def test_a_target_that_cannot_be_reached_says_so(golden: Golden) -> None:
+    async with session(golden("v03-multi-gen")) as ui:
+        await ui.press("r")
+        await ui.type("yesterday")
+        assert "is no target" in ui.screen_text
+        await ui.press("enter", "enter")
+        assert ui.app.runner.jobs == []
+
+
+async def test_the_error_of_a_damaged_replica(golden: Golden) -> None:
+    async with session(golden("v03-dmg-flip-byte-segment")) as ui:
+        await ui.press("r", "enter", "enter")
+        (job,) = ui.app.runner.jobs
+        assert job.state is State.FAILED
+        await ui.press("3", "enter")
+        assert "cannot restore" in ui.screen_text
+        assert "the last good position is" in ui.screen_text
+        assert not list(Path.cwd().iterdir())
+
+
+async def test_cancel_a_restore(golden: Golden, slow: Slow) -> None:
+    async with session(golden("v03-multi-gen")) as ui:
+        await start_restore(ui)
+        assert slow.began.wait(10)
+        await ui.pilot.pause(0.2)
+        assert "37 %" in ui.screen_text
+        await ui.press("x")
+        (job,) = ui.app.runner.jobs
+        assert job.state is State.CANCELLED
+        assert any("cancelled" in toast for toast in ui.toasts)
+        await ui.press("4")
+        assert "reads slowly" in ui.screen_text
+
+
+async def test_quit_asks_while_a_job_runs(golden: Golden, slow: Slow) -> None:
+    async with session(golden("v03-multi-gen")) as ui:
+        await start_restore(ui)
+        assert slow.began.wait(10)
+        await ui.pilot.press("q")
+        await ui.pilot.pause()
+        assert "A job runs" in ui.screen_text
+        await ui.pilot.press("escape")
+        await ui.pilot.pause()
+        assert ui.app.is_running
+        await ui.pilot.press("ctrl+q")
+        await ui.pilot.pause()
+        await ui.pilot.press("tab", "tab", "enter")
+        await ui.pilot.pause()
+        await ui.idle()
+    (job,) = ui.app.runner.jobs
+    assert job.state is State.CANCELLED
+    assert ui.app.return_value == 0
+
+
+async def test_a_signal_cancels_without_asking(golden: Golden, slow: Slow) -> None:
+    async with session(golden("v03-multi-gen"), settings=replace(SETTINGS, signals=True)) as ui:
+        await start_restore(ui)
+        assert slow.began.wait(10)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await ui.pilot.pause(0.1)
+        await ui.idle()
+    assert ui.app.runner.jobs[0].state is State.CANCELLED
+    assert ui.app.return_value == 130
+
+
+async def test_quit_without_jobs_leaves_at_once(golden: Golden) -> None:
+    async with session(golden("v03-multi-gen")) as ui:
+        await ui.pilot.press("q")
+        await ui.pilot.pause()
+    assert ui.app.return_value == 0

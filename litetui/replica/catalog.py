@@ -24,6 +24,7 @@ Rows = npt.NDArray[np.intp]
 
 # The forms a WAL file comes in; the order is the order in which files of one index and offset are sorted.
 SEGMENT, WHOLE_LZ4, WHOLE, SEGMENT_PLAIN = range(4)
+_MAX_U32 = 0xFFFFFFFF
 _USUAL_LENGTH = len("00000000_00000000.wal.lz4")
 _HEX = np.full(256, 255, np.uint8)
 _HEX[list(b"0123456789abcdef")] = range(16)
@@ -94,14 +95,15 @@ class WALTable:
         return len(self.index)
 
     def __getitem__(self, row: int) -> WALInfo:
+        form = int(self.form[row])
         return WALInfo(
             self.generation,
             int(self.index[row]),
-            None if self.whole[row] else int(self.offset[row]),
+            int(self.offset[row]) if form in (SEGMENT, SEGMENT_PLAIN) else None,
             int(self.size[row]),
             int(self.mtime_ns[row]),
             self.name(row),
-            self.form[row] in (SEGMENT, WHOLE_LZ4),
+            form in (SEGMENT, WHOLE_LZ4),
         )
 
     @property
@@ -128,8 +130,10 @@ class WALTable:
 
     def rows_of(self, index: int) -> range:
         """The rows of one index."""
-        start, stop = np.searchsorted(self.index, np.array([index, index + 1], np.int64))
-        return range(int(start), int(stop))
+        if not 0 <= index <= _MAX_U32:
+            return range(0)
+        key = np.uint32(index)  # of the column's own type, or numpy converts the whole column first
+        return range(int(self.index.searchsorted(key)), int(self.index.searchsorted(key, "right")))
 
     def take(self, rows: Rows | npt.NDArray[np.bool_]) -> WALTable:
         """A table of these rows only, in the same order."""

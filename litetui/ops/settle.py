@@ -126,9 +126,11 @@ def _choose_forms(plan_: RestorePlan, report: Reporter, cancel: CancelToken) -> 
         notes.append(f"index {index:08x} is there twice: {table[best.rows[0]].name} is taken, the most complete")
     if not chosen:
         return plan_
-    keep = [r for r in range(len(table)) if int(table.index[r]) in plan_.wals.index]
-    keep = [r for r in keep if r in chosen.get(int(table.index[r]), [r])]
-    one = one_form(plan_.replica, table.take(np.array(keep)))
+    keep = np.isin(table.index, plan_.wals.indexes())
+    for index, rows in chosen.items():
+        keep[table.rows_of(index)] = False
+        keep[rows] = True
+    one = one_form(plan_.replica, table.take(keep))
     rows_until = plan_.wals.index[-1]
     if int(rows_until) not in chosen:  # the last index may be taken only in part
         part = plan_.wals.take(plan_.wals.index == rows_until)
@@ -163,9 +165,8 @@ def _find_end(
     last = plan_.wals[len(plan_.wals) - 1]
     if plan_.position.offset < 0 and last.offset is not None:
         return (*_end_of_segment(plan_, last.offset), None)
-    rows = [r for r in range(len(plan_.wals)) if int(plan_.wals.index[r]) == index]
     full = plan_.replica.wals(plan_.generation)
-    wanted = {plan_.wals.name(r) for r in rows}
+    wanted = {plan_.wals.name(r) for r in plan_.wals.rows_of(index)}
     source = [r for r in full.rows_of(index) if full.name(r) in wanted]
     frames = read_frames(plan_.replica, plan_.generation, index, report, cancel, rows=source)
     if plan_.position.offset >= 0:

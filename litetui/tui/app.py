@@ -59,6 +59,7 @@ class LitetuiApp(App[int]):
         self.watching = True
         self.paused_at_ns = 0
         self.leaving = False
+        self.leaving_when_idle = False
         self.demos = ExitStack()
         self.stuck: list[Job] = []
 
@@ -181,9 +182,9 @@ class LitetuiApp(App[int]):
             severity: SeverityLevel = "information"
             if job.state is not State.DONE:
                 severity = "error" if job.state is State.FAILED else "warning"
-            words = str(job.error) if job.error is not None else job.output
+            words = job.error.cause if job.error is not None else job.output
             self.say(f"{job.kind} {job.id} {job.state.value}: {words}", severity=severity)
-        if self.leaving and not self.runner.unfinished:
+        if self.leaving_when_idle and not self.runner.unfinished:
             self.exit(0)
 
     def _looks_at(self, job: Job) -> bool:
@@ -247,7 +248,7 @@ class LitetuiApp(App[int]):
 
     def _leave(self, answer: str | None) -> None:
         if answer == "wait":
-            self.leaving = True
+            self.leaving_when_idle = True
             self.say("litetui ends when the jobs have ended")
             if not self.runner.unfinished:
                 self.exit(0)

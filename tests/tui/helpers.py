@@ -31,6 +31,12 @@ class Session:
             await asyncio.wait_for(self.app.bridge.idle.wait(), 30)
         await self.pilot.pause()
 
+    async def left(self) -> None:
+        """Until the app has decided to end."""
+        async with asyncio.timeout(30):
+            while not self.app._exit:
+                await self.pilot.pause(0.01)
+
     async def press(self, *keys: str) -> None:
         for key in keys:
             await self.pilot.press(key)

@@ -1,0 +1,140 @@
+"""Make the pictures of the README: the app itself, on the sample that the package carries.
+
+    python screenshots/make.py            all pictures
+    python screenshots/make.py browser    one of them
+
+The clock stands still a little after the sample's newest file, so that the pictures only change when the app does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+os.environ["TEXTUAL_ANIMATIONS"] = "none"
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from litetui.demo import make_sample  # noqa: E402
+from litetui.jobs.job import Job  # noqa: E402
+from litetui.jobs.progress import CancelToken, Reporter  # noqa: E402
+from litetui.replica import detect  # noqa: E402
+from litetui.tui import preview  # noqa: E402
+from litetui.tui.app import LitetuiApp  # noqa: E402
+from litetui.tui.screens import restore  # noqa: E402
+from litetui.tui.settings import Settings  # noqa: E402
+
+SHOWN_PATH = "/var/lib/litestream/app.db"
+SECOND = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Keys to press before a picture, and the terminal it is taken in."""
+
+    name: str
+    keys: tuple[str, ...] = ()
+    size: tuple[int, int] = (120, 34)
+    theme: str = "textual-dark"
+    damage: bool = False
+    job: bool = False
+
+
+TO_WAL = ("j", "j", "j", "l", "j", "j")
+PICTURES = (
+    Picture("browser", size=(160, 40)),
+    Picture("generation", ("j",)),
+    Picture("transactions", TO_WAL),
+    Picture("frames", (*TO_WAL, "2", "enter")),
+    Picture("restore", ("j", "r", "enter")),
+    Picture("job", ("j",), job=True),
+    Picture("damage", ("j",), damage=True),
+    Picture("narrow", ("j", "2"), size=(80, 24)),
+    Picture("light", TO_WAL, theme="textual-light"),
+)
+
+
+def show_one_path() -> None:
+    """Pictures show a path as people have it, not that of a temporary folder."""
+    real_open = detect.open_replica
+
+    def opened(path: str | os.PathLike[str]) -> Any:
+        replica = real_open(path)
+        replica.path = SHOWN_PATH
+        return replica
+
+    detect.open_replica = opened
+    restore.propose_output = lambda _: "/var/tmp/app-restored.db"
+    preview._free = lambda _: 38_000_000_000
+
+
+def newest_ns(replica: Path) -> int:
+    return max(path.stat().st_mtime_ns for path in replica.rglob("*") if path.is_file())
+
+
+def half_way(release: Event) -> Callable[[Reporter, CancelToken], None]:
+    """A restore that stands still at two thirds, until the picture is taken."""
+
+    def work(report: Reporter, cancel: CancelToken) -> None:
+        report.log("snapshot 00000000: 409.1 MB, every checksum right")
+        report.phase("apply the WAL", 1_021_000_000)
+        report.advance(694_000_000)
+        release.wait(30)
+
+    return work
+
+
+async def take(picture: Picture, replica: Path, now_ns: int) -> None:
+    app = LitetuiApp(str(replica), Settings(now_ns=lambda: now_ns, watch_s=0, debounce_s=0))
+    release = Event()
+    async with app.run_test(size=picture.size, notifications=True) as pilot:
+        app.theme = picture.theme
+        await idle(app, pilot)
+        for key in picture.keys:
+            await pilot.press(key)
+            await idle(app, pilot)
+        if picture.job:
+            app.submit(Job("restore", half_way(release), title="0000002c:824312 into app-restored.db",
+                           target=SHOWN_PATH, now_ns=lambda: now_ns))  # fmt: skip
+            await pilot.pause(0.3)
+        app.save_screenshot(f"{picture.name}.svg", path=str(HERE))
+        release.set()
+        await idle(app, pilot)
+
+
+async def idle(app: LitetuiApp, pilot: Any) -> None:
+    for _ in range(3):
+        await pilot.pause()
+        await asyncio.wait_for(app.bridge.idle.wait(), 30)
+    await pilot.pause()
+
+
+def main() -> None:
+    wanted = set(sys.argv[1:])
+    show_one_path()
+    with tempfile.TemporaryDirectory() as folder:
+        for number, picture in enumerate(PICTURES):
+            if wanted and picture.name not in wanted:
+                continue
+            place = Path(folder) / str(number)
+            place.mkdir()
+            replica = Path(make_sample(str(place)))
+            now_ns = newest_ns(replica) + 41 * SECOND
+            if picture.damage:
+                wals = sorted(replica.glob("generations/*/wal/*"))
+                index = wals[len(wals) // 2].name[:8]
+                for path in wals:
+                    if path.name.startswith(index):
+                        path.unlink()
+            asyncio.run(take(picture, replica, now_ns))
+
+
+if __name__ == "__main__":
+    main()

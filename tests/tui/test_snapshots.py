@@ -1,0 +1,94 @@
+"""Pictures of the app, compared: what a change of layout or colour does is seen before it is taken.
+
+A picture that changed on purpose is taken anew with `pytest tests/tui/test_snapshots.py --snapshot-update`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from litetui.replica import detect
+from litetui.replica.file import FileReplica
+from litetui.tui import preview
+from litetui.tui.app import LitetuiApp
+from litetui.tui.screens import restore
+from tests.tui.helpers import SETTINGS, Session
+
+Golden = Callable[[str], Path]
+SnapCompare = Callable[..., bool]
+
+
+def before(app: LitetuiApp, *keys: str, theme: str = "textual-dark") -> Callable[[Pilot[Any]], Awaitable[None]]:
+    """What is done before the picture is taken."""
+
+    async def run(pilot: Pilot[Any]) -> None:
+        ui = Session(app, pilot)
+        app.theme = theme
+        await ui.idle()
+        await ui.press(*keys)
+
+    return run
+
+
+@pytest.fixture
+def opened(golden: Golden, monkeypatch: pytest.MonkeyPatch) -> Callable[..., LitetuiApp]:
+    """An app on a golden replica, whose path is the same wherever the tests run."""
+
+    def make(name: str, *, ascii: bool = False) -> LitetuiApp:
+        real_open = detect.open_replica
+
+        def open_under_another_name(path: str) -> FileReplica:
+            replica = real_open(path)
+            replica.path = "/var/lib/replica"  # what is shown; the bytes lie where its storage knows
+            return replica
+
+        monkeypatch.setattr(detect, "open_replica", open_under_another_name)
+        monkeypatch.setattr(restore, "propose_output", lambda _: "/var/tmp/app-restored.db")
+        monkeypatch.setattr(preview, "_free", lambda _: 38_000_000_000)
+        return LitetuiApp(str(golden(name)), replace(SETTINGS, ascii=ascii))
+
+    return make
+
+
+WAL = ("j", "j", "j", "l", "j", "j")
+
+
+@pytest.mark.parametrize(
+    ("picture", "keys", "size", "theme"),
+    [
+        ("browser", (), (160, 45), "textual-dark"),
+        ("generation", ("j",), (120, 36), "textual-dark"),
+        ("transactions", WAL, (120, 36), "textual-dark"),
+        ("light", (*WAL, "2", "right_square_bracket"), (100, 30), "textual-light"),
+        ("restore", ("r", "enter"), (120, 36), "textual-dark"),
+        ("narrow", ("j", "2"), (80, 24), "textual-dark"),
+        ("narrow-restore", ("r", "enter"), (80, 24), "textual-dark"),
+        ("help", ("question_mark",), (100, 30), "textual-dark"),
+    ],
+)
+def test_picture(
+    snap_compare: SnapCompare,
+    opened: Callable[..., LitetuiApp],
+    picture: str,
+    keys: tuple[str, ...],
+    size: tuple[int, int],
+    theme: str,
+) -> None:
+    app = opened("v03-multi-gen")
+    assert snap_compare(app, terminal_size=size, run_before=before(app, *keys, theme=theme))
+
+
+def test_picture_of_damage(snap_compare: SnapCompare, opened: Callable[..., LitetuiApp]) -> None:
+    app = opened("v03-dmg-gap-middle-index")
+    assert snap_compare(app, terminal_size=(120, 36), run_before=before(app, "j"))
+
+
+def test_picture_in_ascii(snap_compare: SnapCompare, opened: Callable[..., LitetuiApp]) -> None:
+    app = opened("v03-multi-gen", ascii=True)
+    assert snap_compare(app, terminal_size=(100, 30), run_before=before(app, *WAL))

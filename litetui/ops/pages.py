@@ -33,6 +33,7 @@ class PageFile:
         self._fd = fd
         self._map: mmap.mmap | None = None
         self._use_map = True
+        self._reserved = 0
         self.page_size = 0
         self.size = 0
         self.pages_written = 0
@@ -53,8 +54,7 @@ class PageFile:
         pages, first = np.unique(backwards, return_index=True)
         frames = len(block.pages) - 1 - first
         top = int(pages[-1]) * self.page_size
-        if self._use_map:
-            self._reserve(top)
+        self._map_up_to(top)
         if self._map is not None:
             view = np.frombuffer(self._map, np.uint8).reshape(-1, self.page_size)
             view[pages.astype(np.int64) - 1] = batch.frames[frames, wal.FRAME_HEADER_SIZE :]
@@ -71,28 +71,37 @@ class PageFile:
                 done = os.pwrite(self._fd, data, at)
                 data, at = data[done:], at + done
 
-    def _reserve(self, size: int) -> None:
-        mapped = len(self._map) if self._map is not None else 0
-        if size <= mapped and self._map is not None:
+    def reserve(self, size: int) -> None:
+        """Have the file system promise room for so many bytes. It is then written in half the time, and can be mapped.
+
+        A full disk is an OSError here.
+        """
+        if size <= self._reserved or not self._use_map:
             return
-        wanted = max(size, self.size)
-        if mapped:
-            wanted = max(wanted, mapped + min(mapped // 4, 64 << 20))
-        wanted = -(-wanted // self.page_size) * self.page_size
         try:
-            os.posix_fallocate(self._fd, 0, wanted)
+            os.posix_fallocate(self._fd, 0, size)
         except OSError as error:
-            if error.errno in _NO_FALLOCATE:
-                self._use_map = False
-                self._close_map()
-                return
-            if wanted > size >= self.size:  # room for growth is a wish, not a need
-                os.posix_fallocate(self._fd, 0, size)
-                wanted = size
-            else:
+            if error.errno not in _NO_FALLOCATE:
                 raise
-        self._close_map()
-        self._map = mmap.mmap(self._fd, wanted)
+            self._use_map = False
+            self._close_map()
+            return
+        self._reserved = size
+
+    def _map_up_to(self, size: int) -> None:
+        """Map the file at least so far, where it can be mapped."""
+        mapped = len(self._map) if self._map is not None else 0
+        if size <= mapped or not self._use_map:
+            return
+        wanted = max(size, self.size, self._reserved)
+        wanted = -(-wanted // self.page_size) * self.page_size
+        if mapped:  # the database outgrows what was foreseen: room for more is a wish, not a need
+            with contextlib.suppress(OSError):
+                self.reserve(wanted + min(mapped // 4, 64 << 20) // self.page_size * self.page_size)
+        self.reserve(wanted)
+        if self._use_map:
+            self._close_map()
+            self._map = mmap.mmap(self._fd, self._reserved)
 
     def _close_map(self) -> None:
         if self._map is not None:

@@ -42,7 +42,7 @@ class _Group(click.Group):
         return "open", _open, args
 
 
-_PATH = click.Path(path_type=str)
+_PATH = click.Path(path_type=str, readable=False)  # who may not read it is told by us, with owner and mode
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 _generation = click.option("--generation", metavar="G", help="Only this generation (16 hex digits).")
 
@@ -382,7 +382,9 @@ def _target(
     if position is not None:
         pos = Pos.parse(position)
         if generation not in (None, pos.generation):
-            raise UsageError("restore", "--generation and --position name two generations")
+            raise UsageError(
+                "restore", "--generation and --position name two generations", hint="--position alone is enough"
+            )
         return Target.at(pos)
     if timestamp is not None:
         return Target(generation, timestamp_ns=parse_time(timestamp))
@@ -430,12 +432,12 @@ def _result_json(result: RestoreResult) -> dict[str, Any]:
 
 def _print_plan(plan: RestorePlan, output: str) -> None:
     now, snapshot = time.time_ns(), plan.snapshot
+    files = f"{len(plan.wals)} file{'s' if len(plan.wals) > 1 else ''}"
     rows = [
         ("restore", f"{plan.position}, the state of {format_time(plan.until_ns)} ({format_age(plan.until_ns, now)})"),
         ("to", output),
         ("snapshot", f"{snapshot.index:08x}, {format_size(snapshot.size)}, {format_time(snapshot.created_ns)}"),
-        ("WAL", f"{len(plan.wals)} file{'s' if len(plan.wals) > 1 else ''}, indexes {plan.min_index:08x} to {plan.max_index:08x}" if len(plan.wals)
-         else "none"),
+        ("WAL", f"{files}, indexes {plan.min_index:08x} to {plan.max_index:08x}" if len(plan.wals) else "none"),
         ("reads", f"{format_size(plan.bytes_to_read)} in {plan.file_count} files"),
         ("database", format_size(plan.database_size or 0)),
         ("leaves out", plan.left_out or "nothing"),

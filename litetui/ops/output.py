@@ -39,7 +39,12 @@ def check_output(replica_path: str, output: str, *, force: bool = False) -> None
             _OPERATION, "the output lies inside the replica", path=output, hint="choose a path outside the replica"
         )
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise OutputError(_OPERATION, "the folder of the output is not writable for you", path=folder)
+        raise OutputError(
+            _OPERATION,
+            "the folder of the output is not writable for you",
+            path=folder,
+            hint="restore to a folder that you may write, then move the file as its owner",
+        )
     there = [p for p in (full, *(full + s for s in SIDE_FILES)) if os.path.lexists(p)]
     if there and not force:
         what = "it exists already" if there[0] == full else f"{os.path.basename(there[0])} of another database is there"

@@ -21,6 +21,8 @@ _CONFIG_PATH = re.compile(r"""^\s*-?\s*(?:path|url)\s*:\s*["']?(?:file://)?(/[^"
 def open_replica(path: str | os.PathLike[str]) -> FileReplica:
     """Open the replica at `path`. Raises NotAReplicaError or UnreadableError, with a hint."""
     full = os.path.abspath(os.path.expanduser(os.fspath(path)))
+    if "\0" in full:
+        raise _not(full, "no path holds a null character", "check the path")
     try:
         info = os.stat(full)
         if not os.path.isdir(full):
@@ -38,7 +40,7 @@ def open_replica(path: str | os.PathLike[str]) -> FileReplica:
             full, "there is no such folder", "check the path; the replica is where litestream.yml says"
         ) from None
     except OSError as error:
-        raise unreadable(error, full) from None
+        raise unreadable(error, error.filename or full) from None
     raise _not(full, *_what_folder(full, listing))
 
 

@@ -81,9 +81,11 @@ class FileReplica:
                 found[entry] = self._read_generation(before.get(entry, _Generation(entry)))
             else:
                 foreign.append(_foreign(self.storage.path(folder)))
-        changed = self._known is None or any(
-            before.get(name) is not value for name, value in found.items()
-        ) or len(before) != len(found)  # fmt: skip
+        changed = (
+            self._known is None
+            or before.keys() != found.keys()
+            or any(not _same_content(before[name], value) for name, value in found.items())
+        )
         self._known, self._problems = found, tuple(foreign)
         return changed
 
@@ -105,18 +107,7 @@ class FileReplica:
         snapshots, odd_snapshots = self._list_snapshots(old.name, snapshot_folder, problems)
         wals, odd_wals = self._list_wals(old, wal_folder, problems)
         foreign = tuple([f"{snapshot_folder}/{n}" for n in odd_snapshots] + [f"{wal_folder}/{n}" for n in odd_wals])
-        new = _Generation(
-            old.name, tuple(snapshots), wals, foreign, tuple(problems), (stamps[0], stamps[1])
-        )  # fmt: skip
-        same = (
-            new.snapshots == old.snapshots
-            and new.foreign == old.foreign
-            and new.problems == old.problems
-            and wals.same_files(old.wals)
-            and np.array_equal(wals.size, old.wals.size)
-            and np.array_equal(wals.mtime_ns, old.wals.mtime_ns)
-        )
-        return old if same and old.folders[0].mtime_ns != -2 and _same(stamps[0], old.folders[0]) else new
+        return _Generation(old.name, tuple(snapshots), wals, foreign, tuple(problems), (stamps[0], stamps[1]))
 
     def _stamp(self, folder: str) -> _Folder:
         return _Folder(self.storage.folder_mtime_ns(folder), time.time_ns())
@@ -333,7 +324,11 @@ class FileReplica:
             by_form.setdefault(int(table.form[row]), []).append(row)
         out = [by_form[f] for f in (SEGMENT, SEGMENT_PLAIN, WHOLE_LZ4, WHOLE) if f in by_form]
         if not out:
-            raise NoSuchTargetError("find the WAL", f"there is no WAL {index:08x}")
+            raise NoSuchTargetError(
+                "find the WAL",
+                f"generation {table.generation} has no WAL {index:08x}",
+                hint="litetui wal REPLICA lists what is there",
+            )
         return out
 
     # ---- bytes
@@ -425,6 +420,15 @@ def _content(file: LocalFile, size: int, compressed: bool, operation: str, index
 
 def _same(a: _Folder, b: _Folder) -> bool:
     return a.mtime_ns == b.mtime_ns and b.mtime_ns < b.listed_ns - _SETTLED_NS
+
+
+def _same_content(a: _Generation, b: _Generation) -> bool:
+    return a is b or (
+        (a.snapshots, a.foreign, a.problems) == (b.snapshots, b.foreign, b.problems)
+        and a.wals.same_files(b.wals)
+        and np.array_equal(a.wals.size, b.wals.size)
+        and np.array_equal(a.wals.mtime_ns, b.wals.mtime_ns)
+    )
 
 
 def _foreign(path: str) -> Finding:

@@ -288,7 +288,8 @@ def test_targets_that_are_not_there(cli: Run, root: Path, tmp_path: Path, histor
     assert "there is no generation" in error(cli("wal", root, "--generation", "0" * 16))
     code, _, err = cli("frames", root, "--generation", GENERATION, "--index", "9")
     assert code == 1
-    assert "there is no WAL 00000009" in err
+    assert "has no WAL 00000009" in err
+    assert "Try: litetui wal" in err
     assert not list(tmp_path.glob("out*"))
 
 

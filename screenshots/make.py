@@ -22,9 +22,11 @@ os.environ["TEXTUAL_ANIMATIONS"] = "none"
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
+from textual.widgets import Input  # noqa: E402
+
 from litetui.demo import make_sample  # noqa: E402
 from litetui.jobs.job import Job  # noqa: E402
-from litetui.jobs.progress import CancelToken, Reporter  # noqa: E402
+from litetui.jobs.progress import CancelToken, Progress, Reporter  # noqa: E402
 from litetui.replica import detect  # noqa: E402
 from litetui.tui import preview  # noqa: E402
 from litetui.tui.app import LitetuiApp  # noqa: E402
@@ -47,16 +49,16 @@ class Picture:
     job: bool = False
 
 
-TO_WAL = ("j", "j", "j", "l", "j", "j")
+TO_WAL = ("j", "j", "l", "j", "j")
 PICTURES = (
-    Picture("browser", size=(160, 40)),
-    Picture("generation", ("j",)),
+    Picture("browser", ("k",), size=(140, 34)),
+    Picture("generation"),
     Picture("transactions", TO_WAL),
     Picture("frames", (*TO_WAL, "2", "enter")),
-    Picture("restore", ("j", "r", "enter")),
-    Picture("job", ("j",), job=True),
-    Picture("damage", ("j",), damage=True),
-    Picture("narrow", ("j", "2"), size=(80, 24)),
+    Picture("restore", ("r", "enter")),
+    Picture("job", job=True),
+    Picture("damage", damage=True),
+    Picture("narrow", ("2",), size=(80, 24)),
     Picture("light", TO_WAL, theme="textual-light"),
 )
 
@@ -84,8 +86,7 @@ def half_way(release: Event) -> Callable[[Reporter, CancelToken], None]:
 
     def work(report: Reporter, cancel: CancelToken) -> None:
         report.log("snapshot 00000000: 409.1 MB, every checksum right")
-        report.phase("apply the WAL", 1_021_000_000)
-        report.advance(694_000_000)
+        report.progress = Progress("apply the WAL", 694_000_000, 1_021_000_000, "bytes", 0.0, 1.4)
         release.wait(30)
 
     return work
@@ -104,6 +105,9 @@ async def take(picture: Picture, replica: Path, now_ns: int) -> None:
             app.submit(Job("restore", half_way(release), title="0000002c:824312 into app-restored.db",
                            target=SHOWN_PATH, now_ns=lambda: now_ns))  # fmt: skip
             await pilot.pause(0.3)
+        for field in app.screen.query(Input):
+            field.cursor_blink = False
+        await pilot.pause()
         app.save_screenshot(f"{picture.name}.svg", path=str(HERE))
         release.set()
         await idle(app, pilot)
@@ -128,11 +132,8 @@ def main() -> None:
             replica = Path(make_sample(str(place)))
             now_ns = newest_ns(replica) + 41 * SECOND
             if picture.damage:
-                wals = sorted(replica.glob("generations/*/wal/*"))
-                index = wals[len(wals) // 2].name[:8]
-                for path in wals:
-                    if path.name.startswith(index):
-                        path.unlink()
+                for wal in replica.glob("generations/*/wal/00000006_*"):
+                    wal.unlink()
             asyncio.run(take(picture, replica, now_ns))
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from litetui.replica import detect
 from litetui.replica.file import FileReplica
@@ -32,6 +33,9 @@ def before(app: LitetuiApp, *keys: str, theme: str = "textual-dark") -> Callable
         app.theme = theme
         await ui.idle()
         await ui.press(*keys)
+        for field in app.screen.query(Input):
+            field.cursor_blink = False
+        await pilot.pause()
 
     return run
 
@@ -86,7 +90,7 @@ def test_picture(
 
 def test_picture_of_damage(snap_compare: SnapCompare, opened: Callable[..., LitetuiApp]) -> None:
     app = opened("v03-dmg-gap-middle-index")
-    assert snap_compare(app, terminal_size=(120, 36), run_before=before(app, "j"))
+    assert snap_compare(app, terminal_size=(120, 36), run_before=before(app))
 
 
 def test_picture_in_ascii(snap_compare: SnapCompare, opened: Callable[..., LitetuiApp]) -> None:

@@ -43,12 +43,16 @@ class ReplicaTree(RowView):
         return self.lines[self.cursor] if self.cursor < len(self.lines) else None
 
     def show(self, view: ReplicaView, now_ns: int) -> None:
-        """Show another state of the replica; the newest generation is open at first sight."""
-        if self.view is None and view.newest is not None:
+        """Show another state of the replica. At first sight the newest generation is open, and under the cursor
+        where there is no other: the replica's overview would say the same with fewer words."""
+        first = self.view is None
+        if first and view.newest is not None:
             self.opened.add(("generation", view.newest.name))
         self.view = view
         self.now_ns = now_ns
         self._rebuild()
+        if first and len(view.generations) == 1:
+            self.set_cursor(1)
 
     def forget(self, words: str) -> None:
         """Another replica comes, or none; `words` say so."""

@@ -28,6 +28,7 @@ _MAX_U32 = 0xFFFFFFFF
 _USUAL_LENGTH = len("00000000_00000000.wal.lz4")
 _HEX = np.full(256, 255, np.uint8)
 _HEX[list(b"0123456789abcdef")] = range(16)
+_DIGITS = np.frombuffer(b"0123456789abcdef", np.uint8)
 _SUFFIX = np.frombuffer(b".wal.lz4", np.uint8)
 
 
@@ -119,6 +120,24 @@ class WALTable:
             return name
         piece = offset if form in (SEGMENT, SEGMENT_PLAIN) else None
         return names.format_wal(index, piece, compressed=form in (SEGMENT, WHOLE_LZ4))
+
+    def names_of(self, rows: Rows) -> list[str]:
+        """The names of many rows: all at once where they are of the usual length, which costs a quarter."""
+        index, offset = self.index[rows], self.offset[rows]
+        if self.odd_names or (self.form[rows] != SEGMENT).any() or (offset > _MAX_U32).any():
+            return [self.name(int(row)) for row in rows]
+        n = len(rows)
+        numbers = np.empty((n, 2), ">u4")
+        numbers[:, 0], numbers[:, 1] = index, offset
+        octets = numbers.view(np.uint8).reshape(n, 2, 4)
+        raw = np.empty((n, _USUAL_LENGTH), np.uint8)
+        for column, at in ((0, 0), (1, 9)):
+            raw[:, at : at + 8 : 2] = _DIGITS[octets[:, column] >> 4]
+            raw[:, at + 1 : at + 8 : 2] = _DIGITS[octets[:, column] & 15]
+        raw[:, 8] = ord("_")
+        raw[:, 17:] = _SUFFIX
+        text = raw.tobytes().decode("ascii")
+        return [text[at : at + _USUAL_LENGTH] for at in range(0, len(text), _USUAL_LENGTH)]
 
     def indexes(self) -> U32:
         """The distinct indexes, ascending."""

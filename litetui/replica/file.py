@@ -164,7 +164,7 @@ class FileReplica:
         if not len(rows):
             return table
         try:
-            sizes, mtimes = self.storage.stat_many(folder, [table.name(int(r)) for r in rows])
+            sizes, mtimes = self.storage.stat_many(folder, table.names_of(rows))
         except LitetuiError as error:
             problems.append(_unreadable(error, table.generation))
             return table

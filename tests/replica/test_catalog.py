@@ -50,6 +50,16 @@ def test_names_parsed_at_once_are_what_one_by_one_gives(listing: list[str]) -> N
         assert [int(table.index[r]) for r in table.rows_of(index)] == [w[0] for w in wanted if w[0] == index]
 
 
+USUAL = st.tuples(st.integers(0, 0xFFFFFFFF), st.integers(0, 0xFFFFFFFF))
+
+
+@given(st.lists(USUAL, unique=True, max_size=20), st.lists(WAL_NAME, unique=True, max_size=2))
+def test_names_written_at_once_are_what_one_by_one_gives(usual: list[tuple[int, int]], more: list[str]) -> None:
+    table, _ = WALTable.parse(G, spread([names.format_wal(*pair) for pair in usual] + more))
+    some = np.arange(len(table))[::2]
+    assert table.names_of(some) == [table.name(int(row)) for row in some]
+
+
 def test_offsets_are_numbers_and_odd_spellings_keep_their_names() -> None:
     listing = ["00000000_100000000.wal.lz4", "00000000_ffffffff.wal.lz4", "00000000_0000000000000020.wal.lz4"]
     table, foreign = WALTable.parse(G, listing)

@@ -1,0 +1,78 @@
+"""Run a command to its end and say what it cost; compare such costs over interleaved rounds."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_EVERY = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """wall and cpu (user and system) in seconds; peak and private memory in MiB.
+
+    peak     the most resident memory, file pages that are mapped among it
+    private  the most anonymous memory, as seen every 10 ms; 0.0 for what ends sooner
+    """
+
+    wall: float
+    cpu: float
+    peak: float
+    private: float
+
+
+def run(command: Sequence[str | os.PathLike[str]]) -> Cost:
+    """Run a command with its output thrown away, once the disk is quiet. Raises CalledProcessError."""
+    os.sync()
+    began = time.monotonic()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    private, next_look = 0.0, began
+    while True:
+        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+        now = time.monotonic()
+        if pid:
+            break
+        if now >= next_look:
+            private, next_look = max(private, _anonymous(process.pid)), now + _EVERY
+        time.sleep(0.001)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.stderr is not None
+    with process.stderr as errors:
+        said = errors.read()
+    if process.returncode:
+        sys.stderr.buffer.write(said)
+        raise subprocess.CalledProcessError(process.returncode, [os.fspath(c) for c in command])
+    return Cost(now - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, private)
+
+
+def _anonymous(pid: int) -> float:
+    try:
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("RssAnon:"):
+                return int(line.split()[1]) / 1024
+    except OSError:
+        pass
+    return 0.0
+
+
+def median(costs: Sequence[Cost]) -> Cost:
+    middle: Callable[[list[float]], float] = statistics.median
+    return Cost(*(middle([getattr(c, name) for c in costs]) for name in ("wall", "cpu", "peak", "private")))
+
+
+def ratio(ours: float, theirs: float) -> str:
+    return f"{ours / theirs:.3f}" if theirs > 0 else "-"
+
+
+def require(program: str | None, what: str) -> str:
+    """The program's path, or the end of the script."""
+    if not program or not Path(program).is_file():
+        sys.exit(f"{what} is needed")
+    return program

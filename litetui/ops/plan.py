@@ -182,8 +182,15 @@ def last_file(replica: FileReplica, generation: str, table: WALTable, target: Ta
 
 def _check_time(replica: FileReplica, generation: str, ns: int) -> None:
     span = replica.generation_stats(generation).times
-    if span is None or ns not in span:
-        raise _outside(replica, [] if span is None else [(generation, span)], ns)
+    if span is None:
+        raise NoSuchTargetError(
+            "restore",
+            f"generation {generation} holds no data",
+            path=replica.path,
+            hint=f"see: litetui generations {printable(replica.path)}",
+        )
+    if ns not in span:
+        raise _outside(replica, [(generation, span)], ns)
 
 
 def plan_to(

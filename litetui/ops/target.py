@@ -105,7 +105,8 @@ def _local_time(m: re.Match[str], now_ns: int) -> int:
     try:
         moment = datetime.fromisoformat(f"{day}T{whole}")
     except ValueError as error:
-        raise UsageError("read the time", f"{m[0]!r}: {error}") from None
+        hint = "write it like 14:03 or 2026-11-22 14:03:22"
+        raise UsageError("read the time", f"{m[0]!r}: {error}", hint=hint) from None
     text = moment.isoformat() + ("Z" if utc else moment.astimezone().isoformat()[-6:])
     return parse_time(text) + int(fraction.ljust(9, "0") or "0")
 

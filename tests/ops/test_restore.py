@@ -485,6 +485,15 @@ def test_a_replica_without_data_says_so(tmp_path: Path) -> None:
         restore(tmp_path / "r")
 
 
+def test_a_time_in_a_generation_without_data_says_so(tmp_path: Path) -> None:
+    write_replica(tmp_path / "r", usual_history(1, 1))
+    (tmp_path / "r/generations" / ("a" * 16) / "wal").mkdir(parents=True)
+    with pytest.raises(NoSuchTargetError, match="holds no data"):
+        restore(tmp_path / "r", at_time(T0, "a" * 16))
+    with pytest.raises(DamageError, match="has no snapshot"):
+        restore(tmp_path / "r", Target("a" * 16))
+
+
 @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_any_flipped_byte_is_an_error_or_changes_nothing(data: st.DataObject) -> None:

@@ -72,7 +72,7 @@ class PageFile:
                 data, at = data[done:], at + done
 
     def reserve(self, size: int) -> None:
-        """Have the file system promise room for so many bytes. It is then written in half the time, and can be mapped.
+        """Have the file system promise room for so many bytes, so that the file can be mapped.
 
         A full disk is an OSError here.
         """

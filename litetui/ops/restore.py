@@ -101,13 +101,12 @@ def _merge(plan_: RestorePlan, file: PageFile, report: Reporter, cancel: CancelT
     replica, snapshot = plan_.replica, plan_.snapshot
     path = replica.storage.path(replica.snapshot_path(snapshot))
     report.phase("snapshot", plan_.database_size or 0)
-    with prefetched(replica.read_snapshot_file(snapshot)) as blocks:
+    with prefetched(replica.read_snapshot_file(snapshot), cancel) as blocks:
         head, first = snapshot_header(blocks, path, snapshot.index)
         file.page_size = head.page_size
         file.reserve(plan_.database_size or 0)
         file.append(first)
         for block in blocks:
-            cancel.check()
             file.append(block)
             report.advance(file.size)
     pages = check_snapshot_size(file.size, head.page_size, path, snapshot.index)
@@ -117,9 +116,8 @@ def _merge(plan_: RestorePlan, file: PageFile, report: Reporter, cancel: CancelT
     end = plan_.position.offset if int(plan_.wals.index[-1]) == plan_.position.index else None
     report.phase("WAL", _wal_bytes(plan_))
     done = 0
-    with prefetched(read_batches(replica, plan_.wals, end)) as batches:
+    with prefetched(read_batches(replica, plan_.wals, end), cancel) as batches:
         for batch in batches:
-            cancel.check()
             block_ = chain.check(batch)
             file.apply(batch, block_)
             done += batch.frames.nbytes

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from litetui.errors import DamageError
 from litetui.format import wal
+from litetui.jobs.progress import CancelToken
 from litetui.replica.catalog import WALTable
 from litetui.replica.file import FileReplica
 
@@ -201,8 +202,11 @@ class _Joiner:
 
 
 @contextmanager
-def prefetched(source: Iterator[T], depth: int = 2) -> Iterator[Iterator[T]]:
-    """Run an iterator in a thread of its own, at most `depth` items ahead; its errors come out of the result."""
+def prefetched(source: Iterator[T], cancel: CancelToken, depth: int = 2) -> Iterator[Iterator[T]]:
+    """Run an iterator in a thread of its own, at most `depth` items ahead; its errors come out of the result.
+
+    A cancel ends the waiting for an item within a tenth of a second, also where the thread is stuck in the kernel.
+    """
     items: queue.Queue[tuple[T | None, BaseException | None]] = queue.Queue(depth)
     stop = threading.Event()
 
@@ -226,7 +230,11 @@ def prefetched(source: Iterator[T], depth: int = 2) -> Iterator[Iterator[T]]:
 
     def consume() -> Iterator[T]:
         while True:
-            item, error = items.get()
+            cancel.check()
+            try:
+                item, error = items.get(timeout=0.1)
+            except queue.Empty:
+                continue
             if error is not None:
                 raise error
             if item is None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from litetui.errors import DamageError
+from litetui.errors import Cancelled, DamageError
+from litetui.jobs.progress import CancelToken
 from litetui.ops import wals
 from litetui.ops.frames import read_frames
 from litetui.ops.target import Target
@@ -127,10 +129,25 @@ def test_errors_of_the_read_ahead_come_out_where_it_is_used() -> None:
         raise DamageError("read", "broken", code="truncated")
 
     seen: list[int] = []
-    with pytest.raises(DamageError, match="broken"), prefetched(source()) as items:
+    with pytest.raises(DamageError, match="broken"), prefetched(source(), CancelToken()) as items:
         seen.extend(items)
     assert seen == [1, 2]
-    with prefetched(iter(range(1000))) as numbers:
+    with prefetched(iter(range(1000)), CancelToken()) as numbers:
         assert next(numbers) == 0  # and the rest is never asked for: leaving must not wait for it
-    with prefetched(iter(range(1000))) as numbers:
+    with prefetched(iter(range(1000)), CancelToken()) as numbers:
         assert list(numbers) == list(range(1000))
+
+
+def test_a_cancel_ends_the_waiting_for_a_thread_that_is_stuck() -> None:
+    stuck, cancel = threading.Event(), CancelToken()
+
+    def source() -> Iterator[int]:
+        cancel.cancel()
+        stuck.wait(10)
+        yield 1
+
+    with pytest.raises(Cancelled), prefetched(source(), cancel) as items:
+        try:
+            next(items)
+        finally:
+            stuck.set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -142,17 +143,31 @@ def test_a_path_of_nonsense() -> None:
 # ---- no permission, as somebody who has none
 
 
-def as_nobody(code: str, *args: object) -> str:
-    """What a piece of Python prints when it runs without root's rights."""
-    drop = "import os, sys\nif os.geteuid() == 0:\n    os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
-    # Python itself may lie where nobody can read: all that a command loads is loaded before.
-    load = (
-        "import difflib, apsw, humanize, litetui.cli, litetui.ops.restore, litetui.ops.survey, litetui.replica.detect\n"
-    )
-    command = [sys.executable, "-c", load + drop + code, *map(str, args)]
+_AS_NOBODY = """
+import contextlib, io, os, sys
+from litetui.cli import run
+# Python itself may lie where nobody can read: all that these commands load is loaded before, by using them.
+warm = sys.argv.pop(1)
+with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+    for args in (["info", warm], ["generations", warm], ["restore", warm, "-o", warm + ".db"], ["info", "/dev/null"]):
+        run(args)
+if os.geteuid() == 0:
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+sys.exit(run(sys.argv[1:]))
+"""
+
+
+def as_nobody(*args: object) -> str:
+    """What a command line prints when it runs without root's rights."""
     env = {**os.environ, "PYTHONPATH": str(Path(litetui.__file__).parent.parent)}
-    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/", env=env)
+    with tempfile.TemporaryDirectory() as folder:
+        warm = write_replica(Path(folder) / "warm", usual_history(2, 2)).root
+        command = [sys.executable, "-c", _AS_NOBODY, str(warm), *map(str, args)]
+        result = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/", env=env)
     assert "Traceback" not in result.stderr, result.stderr
+    assert "unexpected" not in result.stderr, result.stderr
     return result.stdout + result.stderr
 
 
@@ -168,14 +183,11 @@ def open_path(root: Path) -> Callable[[], None]:
     return let_in
 
 
-RUN = "sys.exit(litetui.cli.run(sys.argv[1:]))"
-
-
 def test_no_permission_names_owner_mode_and_the_way(root: Path, open_path: Callable[[], None]) -> None:
     open_path()
     for folder in (root, root / "generations"):
         folder.chmod(0o000)
-        text = as_nobody(RUN, "info", root)
+        text = as_nobody("info", root)
         folder.chmod(0o755)
         assert text.startswith("Error: ")
         assert "permission denied" in text
@@ -190,10 +202,10 @@ def test_a_generation_that_cannot_be_read_is_shown_and_the_rest_too(root: Path, 
     open_path()
     for folder in (root / "generations" / GENERATION, root / "generations" / GENERATION / "wal"):
         folder.chmod(0o000)
-        text = as_nobody(RUN, "info", root)
-        listed = as_nobody(RUN, "generations", root)
-        restored = as_nobody(RUN, "restore", root, "-o", "/tmp/litetui-never.db", "--dry-run")
-        other = as_nobody(RUN, "restore", root, "-o", "/tmp/litetui-never.db", "--generation", "a" * 16, "--dry-run")
+        text = as_nobody("info", root)
+        listed = as_nobody("generations", root)
+        restored = as_nobody("restore", root, "-o", "/tmp/litetui-never.db", "--dry-run")
+        other = as_nobody("restore", root, "-o", "/tmp/litetui-never.db", "--generation", "a" * 16, "--dry-run")
         folder.chmod(0o755)
         assert "unreadable" in text
         assert "permission denied" in text
@@ -214,7 +226,7 @@ def test_a_file_that_cannot_be_read_fails_the_restore_with_a_hint(
     out = tmp_path / "writable"
     out.mkdir()
     out.chmod(0o777)
-    text = as_nobody(RUN, "restore", root, "-o", out / "o.db")
+    text = as_nobody("restore", root, "-o", out / "o.db")
     assert text.startswith("Error: ")
     assert str(path) in text
     assert "permission denied" in text
@@ -224,6 +236,6 @@ def test_a_file_that_cannot_be_read_fails_the_restore_with_a_hint(
 
 def test_an_output_folder_that_is_not_ours(root: Path, open_path: Callable[[], None], tmp_path: Path) -> None:
     open_path()
-    text = as_nobody(RUN, "restore", root, "-o", tmp_path / "o.db")
+    text = as_nobody("restore", root, "-o", tmp_path / "o.db")
     assert "not writable" in text
     assert "Try: " in text

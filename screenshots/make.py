@@ -12,11 +12,13 @@ import asyncio
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 from typing import Any
+from unittest.mock import patch
 
 os.environ["TEXTUAL_ANIMATIONS"] = "none"
 HERE = Path(__file__).resolve().parent
@@ -63,8 +65,9 @@ PICTURES = (
 )
 
 
-def show_one_path() -> None:
-    """Pictures show a path as people have it, not that of a temporary folder."""
+@contextmanager
+def one_path() -> Iterator[None]:
+    """Pictures show paths as people have them, not those of a temporary folder."""
     real_open = detect.open_replica
 
     def opened(path: str | os.PathLike[str]) -> Any:
@@ -72,9 +75,12 @@ def show_one_path() -> None:
         replica.path = SHOWN_PATH
         return replica
 
-    detect.open_replica = opened
-    restore.propose_output = lambda _: "/var/tmp/app-restored.db"
-    preview._free = lambda _: 38_000_000_000
+    with (
+        patch.object(detect, "open_replica", opened),
+        patch.object(restore, "propose_output", lambda _: "/var/tmp/app-restored.db"),
+        patch.object(preview, "_free", lambda _: 38_000_000_000),
+    ):
+        yield
 
 
 def newest_ns(replica: Path) -> int:
@@ -122,8 +128,7 @@ async def idle(app: LitetuiApp, pilot: Any) -> None:
 
 def main() -> None:
     wanted = set(sys.argv[1:])
-    show_one_path()
-    with tempfile.TemporaryDirectory() as folder:
+    with one_path(), tempfile.TemporaryDirectory() as folder:
         for number, picture in enumerate(PICTURES):
             if wanted and picture.name not in wanted:
                 continue

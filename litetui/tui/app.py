@@ -7,13 +7,14 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.notifications import SeverityLevel
+from textual.scrollbar import ScrollBar, ScrollBarRender
 
 from litetui.errors import LitetuiError
 from litetui.jobs.job import Job, State
@@ -23,7 +24,7 @@ from litetui.tui.messages import JobChanged, JobsMoved, LoadAnswered, LogLines, 
 from litetui.tui.model import ReplicaView, look
 from litetui.tui.outline import Key
 from litetui.tui.palette import ActionCommands
-from litetui.tui.report import copied_text, job_lines, result_lines
+from litetui.tui.report import command_for, copied_text, job_lines, result_lines
 from litetui.tui.screens.browser import Browser
 from litetui.tui.screens.job import JobScreen
 from litetui.tui.screens.open import DEMO, OpenDialog
@@ -51,6 +52,7 @@ class LitetuiApp(App[int]):
 
     def __init__(self, path: str | None, settings: Settings) -> None:
         super().__init__()
+        ScrollBar.renderer = WholeCellBars
         self.path = path
         self.settings = settings
         self.runner = Runner()
@@ -64,8 +66,7 @@ class LitetuiApp(App[int]):
         self.stuck: list[Job] = []
 
     def on_mount(self) -> None:
-        if self.settings.ascii:
-            use_ascii(self)
+        self.set_class(self.settings.ascii, "-ascii")
         if self.settings.signals:
             loop = asyncio.get_running_loop()
             for number in SIGNALS:
@@ -224,8 +225,6 @@ class LitetuiApp(App[int]):
 
     def command_for(self, key: Key) -> str:
         """The command line that shows what a line of the tree shows."""
-        from litetui.tui.report import command_for
-
         return command_for(self.path or "", key)
 
     def crumb(self, key: Key) -> str:
@@ -277,16 +276,11 @@ def _last_crumb(key: Key) -> list[str]:
     return [str(key[0])] if key[0] in ("snapshots", "wals") else []
 
 
-def use_ascii(app: App[Any]) -> None:
-    """Bars of plain characters where Textual draws them of blocks."""
-    from textual.scrollbar import ScrollBar, ScrollBarRender
+class WholeCellBars(ScrollBarRender):
+    """Scrollbars of whole cells: Textual's ends of block elements are no ASCII, and jump in many fonts."""
 
-    class AsciiScrollBarRender(ScrollBarRender):
-        VERTICAL_BARS: ClassVar[list[str]] = [" "] * 8
-        HORIZONTAL_BARS: ClassVar[list[str]] = [" "] * 8
-
-    ScrollBar.renderer = AsciiScrollBarRender
-    app.add_class("-ascii")
+    VERTICAL_BARS: ClassVar[list[str]] = [" "] * 8
+    HORIZONTAL_BARS: ClassVar[list[str]] = [" "] * 8
 
 
 def run_app(path: str | None, *, readonly: bool = False, ascii: bool = False, demo: bool = False) -> int:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from litetui.ops.restore import RestorePlan, RestoreResult
     from litetui.ops.target import Target
     from litetui.replica.file import FileReplica
+    from litetui.replica.types import Finding
 
 _EPILOG = """\b
 A first word that is no command is a replica to open: litetui /var/lib/replica
@@ -118,6 +119,8 @@ def info(replica: str, as_json: bool) -> None:
 
     r, now = _open_replica(replica), time.time_ns()
     s = survey(r, now)
+    position, problem = _position_of_newest(r)
+    attention = [*s.findings, problem] if problem else list(s.findings)
     stats = [g.stats for g in s.generations]
     newest = stats[0] if stats else None
     ends = [x.updated_ns for x in stats if x.updated_ns is not None]
@@ -132,11 +135,11 @@ def info(replica: str, as_json: bool) -> None:
         "size": sum(x.size for x in stats),
         "newest_file": format_time(max(ends)) if ends else None,
         "newest_generation": newest.generation if newest else None,
-        "position": _position(r, newest.generation) if newest else None,
+        "position": position,
         "start": format_time(min(starts)) if starts else None,
         "end": format_time(max(ends)) if ends else None,
         "attention": [
-            {"severity": f.severity, "code": f.code, "message": f.message, "hint": f.hint or None} for f in s.findings
+            {"severity": f.severity, "code": f.code, "message": f.message, "hint": f.hint or None} for f in attention
         ],
     }
     if as_json:
@@ -144,8 +147,12 @@ def info(replica: str, as_json: bool) -> None:
     latest = s.generations[0] if s.generations else None
     if latest is None:
         verdict = "no generation: nothing can be restored"
-    elif any(f.code == "unreadable" for f in s.findings):
+    elif any(f.code == "ltx-beside" and f.severity == "error" for f in attention):
+        verdict = "the latest state is in ltx/ (Litestream v0.5), not in these generations"
+    elif any(f.code == "unreadable" for f in attention):
         verdict = "unknown: a part of the replica cannot be read"
+    elif problem:
+        verdict = f"latest does not restore: {problem.message}"
     elif latest.restorable:
         verdict = f"names complete to {data['end']}; content not checked"
     else:
@@ -163,7 +170,7 @@ def info(replica: str, as_json: bool) -> None:
     ]
     for key, value in rows:
         click.echo(f"{key:<12} {printable(str(value))}")
-    for f in s.findings:
+    for f in attention:
         click.echo(f"{f.severity:<12} {f.code}: {printable(f.message)}" + (f" ({printable(f.hint)})" if f.hint else ""))
     return None
 
@@ -344,9 +351,9 @@ def restore(
     """
     target = _target(generation, index, position, timestamp, to_last_good)
     if if_db_not_exists and os.path.lexists(output):
-        return None if as_json else click.echo(f"{printable(output)} exists: nothing to do", err=True)
+        return _nothing_to_do(replica, output, f"{output} exists", as_json)
     if if_replica_exists and not _holds_data(replica):
-        return None if as_json else click.echo(f"{printable(replica)} holds no replica: nothing to do", err=True)
+        return _nothing_to_do(replica, output, f"{replica} holds no replica", as_json)
     from litetui.ops import restore as ops
 
     r = _open_replica(replica)
@@ -361,8 +368,19 @@ def restore(
                 plan, output, integrity_check=integrity_check, force=force, report=report, cancel=cancel
             )  # fmt: skip
     if dry_run:
-        return _print_json(_plan_json(plan, output)) if as_json else _print_plan(plan, output)
-    return _print_json(_result_json(result)) if as_json else _print_result(result)
+        _print_json(_plan_json(plan, output)) if as_json else _print_plan(plan, output)
+        ops.check_output(r.path, output, force=force)
+        return ops.check_space(output, plan.database_size or 0)
+    try:
+        return _print_json(_result_json(result)) if as_json else _print_result(result)
+    except OSError as error:
+        raise LitetuiError("print the result", f"{error}; the database was restored", path=output) from None
+
+
+def _nothing_to_do(replica: str, output: str, reason: str, as_json: bool) -> None:
+    if as_json:
+        return _print_json({"source": replica, "target_path": output, "skipped": reason})
+    return click.echo(f"{printable(reason)}: nothing to do", err=True)
 
 
 def _target(
@@ -455,6 +473,8 @@ def _print_result(result: RestoreResult) -> None:
     )
     for note in result.plan.notes:
         click.echo(f"  note: {printable(note)}")
+    if result.plan.left_out:
+        click.echo(f"  left out: {printable(result.plan.left_out)}")
     for step in result.next_steps:
         click.echo(f"  next: {printable(step)}")
 
@@ -551,6 +571,22 @@ def _position(replica: FileReplica, generation: str) -> str | None:
         return str(replica.calc_pos(generation))
     except LitetuiError:
         return None
+
+
+def _position_of_newest(replica: FileReplica) -> tuple[str | None, Finding | None]:
+    """The position of the newest generation, or why it cannot be told."""
+    from litetui.errors import DamageError
+    from litetui.replica.types import Finding
+
+    newest = next(iter(replica.generations()), None)
+    if newest is None or any(f.code == "unreadable" for f in replica.problems(newest)):
+        return None, None
+    try:
+        return str(replica.calc_pos(newest)), None
+    except DamageError as error:
+        return None, Finding("error", error.code, str(error), error.hint or "see --to-last-good", error.path, newest)
+    except LitetuiError as error:
+        return None, Finding("error", "unreadable", str(error), error.hint or "", error.path, newest)
 
 
 def _time(ns: int | None) -> str | None:

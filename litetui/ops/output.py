@@ -8,6 +8,7 @@ import grp
 import os
 import pwd
 import shlex
+import stat
 import time
 from datetime import UTC, datetime
 from types import TracebackType
@@ -27,6 +28,15 @@ def check_output(replica_path: str, output: str, *, force: bool = False) -> None
     open, it lies inside the replica, or its folder is not there or not writable."""
     full = os.path.abspath(output)
     folder = os.path.dirname(full)
+    if not output:
+        raise OutputError(_OPERATION, "the name of the output is empty", hint="name the file: -o FOLDER/app.db")
+    if os.path.lexists(full) and not os.path.isdir(full) and not stat.S_ISREG(os.lstat(full).st_mode):
+        raise OutputError(
+            _OPERATION,
+            "it is a link or a device, not a file that could be moved aside",
+            path=output,
+            hint="name the database file itself, or another path",
+        )
     if not os.path.basename(output) or os.path.isdir(full):
         raise OutputError(_OPERATION, "the output is a folder", path=output, hint="name the file: -o FOLDER/app.db")
     if not os.path.isdir(folder):
@@ -225,8 +235,12 @@ def check_integrity(path: str, check: str, report: Reporter, cancel: CancelToken
             connection.close()
     except apsw.InterruptError:
         raise Cancelled(_OPERATION) from None
-    except apsw.Error as error:
+    except (apsw.CorruptError, apsw.NotADBError) as error:
         messages = [str(error)]
+    except apsw.Error as error:
+        raise OutputError(
+            _OPERATION, f"SQLite cannot check the restored file: {error}", path=path, hint="try it again"
+        ) from None
     if messages == ["ok"]:
         return "ok"
     shown = "; ".join(printable(m) for m in messages[:3])

@@ -111,18 +111,33 @@ def choose_generation(replica: FileReplica, target: Target) -> str:
     if target.generation is not None:
         replica.generation_stats(target.generation)
         return target.generation
-    _check_readable(replica, known, "which generation is the newest cannot be told: name one with --generation")
+    which = "which generation is the newest cannot be told: name one with --generation" if len(known) > 1 else ""
+    _check_readable(replica, known, which)
     spans = [(g, t) for g in known if (t := replica.generation_stats(g).times) is not None]
     if not spans:
         raise NoSuchTargetError(
             "restore", "the replica holds no data", path=replica.path, hint="Litestream has written nothing here yet"
         )
     if target.timestamp_ns is None:
+        _check_newest(replica, spans[0][1].end_ns)
         return spans[0][0]
     for generation, span in spans:
         if target.timestamp_ns in span:
             return generation
     raise _outside(replica, spans, target.timestamp_ns)
+
+
+def _check_newest(replica: FileReplica, end_ns: int) -> None:
+    """The latest state of a folder that Litestream v0.5 went on in is not in the v0.3 generations."""
+    ltx = replica.ltx_newest_ns()
+    if ltx is not None and ltx > end_ns:
+        raise NoSuchTargetError(
+            "restore",
+            f"the latest state is in ltx/, a replica of Litestream v0.5 that goes on to {format_time(ltx)}; the v0.3 "
+            f"generations end at {format_time(end_ns)}",
+            path=replica.path,
+            hint=f"litestream restore (0.5) for that; --generation {replica.generations()[0]} for the older state",
+        )
 
 
 def _check_readable(replica: FileReplica, generations: list[str], hint: str) -> None:

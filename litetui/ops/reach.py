@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
-from litetui.errors import DamageError, LitetuiError, NoSuchTargetError, UnreadableError
+from litetui.errors import DamageError, NoSuchTargetError, UnreadableError
 from litetui.format import wal
 from litetui.jobs.progress import CancelToken, Reporter
 from litetui.ops.chain import Chain
@@ -106,28 +106,34 @@ def _held_pages(
     return held, page
 
 
-def find_last_good(replica: FileReplica, generation: str, report: Reporter, cancel: CancelToken) -> LastGood:
-    """The newest position of a generation to which sound files lead. Reads all of them.
+def find_last_good(
+    replica: FileReplica, generation: str, report: Reporter, cancel: CancelToken, *, up_to: int | None = None
+) -> LastGood:
+    """The newest position of a generation to which sound files lead, in the WAL `up_to` or before. Reads all of them.
 
-    Raises DamageError (no snapshot is sound) or NoSuchTargetError (there is none).
+    Raises DamageError (no snapshot is sound), NoSuchTargetError (there is none), or UnreadableError: what cannot be
+    read is not known to be damaged.
     """
-    snapshots = replica.snapshots(generation)
+    snapshots = [s for s in replica.snapshots(generation) if up_to is None or s.index <= up_to]
     if not snapshots:
         raise NoSuchTargetError("find the last good position", f"generation {generation} has no snapshot")
     stands_alone: LastGood | None = None
     reached: list[LastGood] = []
-    problem: LitetuiError | None = None
+    problem: DamageError | None = None
     before: int | None = None
     for snapshot in reversed(snapshots):
         cancel.check()
         try:
-            pos = walk(replica, snapshot, report, cancel)
-        except (DamageError, UnreadableError) as error:
+            pos, end = walk(replica, snapshot, report, cancel, up_to)
+        except DamageError as error:
             problem = problem or error
             report.log(str(error), "warning")
             before = snapshot.index
             continue
-        notes = () if before is None else (f"snapshot {before:08x} is damaged: an earlier one is taken",)
+        notes: tuple[str, ...] = (
+            () if before is None else (f"snapshot {before:08x} does not serve: an earlier one is taken",)
+        )
+        notes += (f"the sound part ends here: {end}",) if end else ()
         inside = pos.index == snapshot.index and pos.offset > 0
         if not inside and not (pos.offset == 0 and pos.index == snapshot.index and _has_wal(replica, snapshot)):
             reached.append(LastGood(pos, before, notes))
@@ -159,8 +165,11 @@ def find_last_good(replica: FileReplica, generation: str, report: Reporter, canc
     raise problem
 
 
-def walk(replica: FileReplica, snapshot: SnapshotInfo, report: Reporter, cancel: CancelToken) -> Pos:
-    """Verify a snapshot and the WALs from its index on; the position behind the last good transaction.
+def walk(
+    replica: FileReplica, snapshot: SnapshotInfo, report: Reporter, cancel: CancelToken, up_to: int | None
+) -> tuple[Pos, DamageError | None]:
+    """Verify a snapshot and the WALs from its index on: the position behind the last good transaction, and the damage
+    that ends the sound part, if there is any.
 
     Raises DamageError only for the snapshot itself.
     """
@@ -180,7 +189,7 @@ def walk(replica: FileReplica, snapshot: SnapshotInfo, report: Reporter, cancel:
     pool: list[npt.NDArray[np.uint8]] = []
     done = 0
     try:
-        while rows := table.rows_of(index):
+        while (rows := table.rows_of(index)) and (up_to is None or index <= up_to):
             forms = replica.forms_of(table, index) if len(rows) > 1 else [list(rows)]
             best = best_form(replica, table.generation, index, forms, report, cancel) if len(forms) > 1 else None
             form = best.rows if best else forms[0]
@@ -194,9 +203,12 @@ def walk(replica: FileReplica, snapshot: SnapshotInfo, report: Reporter, cancel:
             if best and best.problem:
                 raise best.problem
             index += 1
-    except (DamageError, UnreadableError) as error:
-        report.log(f"the sound part ends: {error}", "warning")
-    return chain.last
+    except DamageError as error:
+        return chain.last, error
+    if len(table) and index <= int(table.index[-1]) and (up_to is None or index <= up_to):
+        cause = f"the WAL {snapshot.generation}/{index:08x} is missing"
+        return chain.last, DamageError("read the WAL", cause, code="missing-wal", path=replica.path, index=index)
+    return chain.last, None
 
 
 def _salt_agrees(replica: FileReplica, snapshot: SnapshotInfo) -> bool:

@@ -15,16 +15,16 @@ from litetui.errors import DamageError
 from litetui.jobs.progress import CancelToken, Reporter
 from litetui.ops import output as out
 from litetui.ops.chain import Chain
-from litetui.ops.output import check_output
+from litetui.ops.output import check_output, check_space
 from litetui.ops.pages import PageFile, check_snapshot_size, snapshot_header
 from litetui.ops.plan import RestorePlan, plan
 from litetui.ops.settle import explain, settle
 from litetui.ops.target import Target
-from litetui.ops.wals import prefetched, read_batches
+from litetui.ops.wals import prefetched, read_batches, read_index
 from litetui.replica.catalog import SEGMENT, WHOLE
 from litetui.units import format_size
 
-__all__ = ["RestorePlan", "RestoreResult", "Target", "check_output", "explain", "plan", "run", "settle"]
+__all__ = ["RestorePlan", "RestoreResult", "Target", "check_output", "check_space", "explain", "plan", "run", "settle"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,32 @@ def _merge(plan_: RestorePlan, file: PageFile, report: Reporter, cancel: CancelT
             done += batch.frames.nbytes
             report.advance(done)
             batch.release()
-    return chain.page_count * head.page_size
+    size = chain.page_count * head.page_size
+    if end is not None and not plan_.target.last_good:
+        _look_ahead(plan_, chain, cancel)
+    return size
+
+
+def _look_ahead(plan_: RestorePlan, chain: Chain, cancel: CancelToken) -> None:
+    """Raises DamageError if the WAL after the last index proves that its end is missing: that WAL grows the database
+    from a size that the last one does not lead to. Only where the whole of an index was asked for, or a time.
+    """
+    index, end = plan_.position.index, chain.last
+    table = plan_.replica.wals(plan_.generation)
+    rows = table.rows_of(index + 1)
+    own = table.rows_of(index)
+    if plan_.target.offset is not None or not rows or plan_.wals.offset[-1] < table.offset[own.stop - 1]:
+        return
+    try:
+        for batch in read_index(plan_.replica, table, plan_.replica.forms_of(table, index + 1)[0]):
+            cancel.check()
+            chain.check(batch)
+            batch.release()
+            break
+    except DamageError as error:
+        if error.code == "missing-page" and chain.last == end:
+            error.cause = f"the end of WAL {index:08x} is missing: where the next begins, {error.cause}"
+            raise
 
 
 def _wal_bytes(plan_: RestorePlan) -> int:

@@ -49,16 +49,19 @@ def explain(plan_: RestorePlan, error: DamageError, report: Reporter, cancel: Ca
     if error.hint:
         return error
     try:
-        good = reach.find_last_good(plan_.replica, plan_.generation, report, cancel)
+        index = plan_.position.index
+        good = reach.find_last_good(plan_.replica, plan_.generation, report, cancel, up_to=index)
     except (DamageError, NoSuchTargetError):
         error.hint = (
             f"nothing of generation {plan_.generation} can be restored: copy the replica before anything else; "
             + other_generation(plan_.replica, plan_.generation)
         )
         return error
+    # What lies after a target that was asked for may be what the operator wants to avoid: never lead past it.
+    latest = plan_.target.index is None and plan_.target.timestamp_ns is None
+    words = f"--generation {plan_.generation} --to-last-good" if latest else f"--position {good.pos}"
     error.hint = (
-        f"the last good position is {good.pos}: litetui restore {shlex.quote(printable(plan_.source))} -o OUT "
-        f"--generation {plan_.generation} --to-last-good"
+        f"the last good position is {good.pos}: litetui restore {shlex.quote(printable(plan_.source))} -o OUT {words}"
     )
     return error
 
@@ -202,7 +205,8 @@ def _without_last(plan_: RestorePlan, report: Reporter, cancel: CancelToken) -> 
     if len(wals):
         before = read_frames(plan_.replica, plan_.generation, index - 1, report, cancel)
         size = _size_after(before, 0) or None
-    return replace(plan_, wals=wals, position=Pos(plan_.generation, index, 0)), size
+    notes = (*plan_.notes, f"the newest WAL {index:08x} holds no transaction yet")
+    return replace(plan_, wals=wals, position=Pos(plan_.generation, index, 0), notes=notes), size
 
 
 def _end_of_segment(plan_: RestorePlan, offset: int) -> tuple[RestorePlan, int | None]:

@@ -9,6 +9,7 @@ import numpy as np
 from litetui.replica.catalog import SEGMENT, WHOLE, WALTable
 from litetui.replica.file import FileReplica
 from litetui.replica.types import Finding, GenerationStats, SnapshotInfo
+from litetui.units import format_time
 
 _ORDER = {"error": 0, "warning": 1, "info": 2}
 _YOUNG_NS = 60 * 1_000_000_000
@@ -39,8 +40,25 @@ class Survey:
 def survey(replica: FileReplica, now_ns: int) -> Survey:
     """Look at the names, sizes and times of everything that is in the replica's folders."""
     generations = tuple(_generation(replica, g, now_ns) for g in replica.generations())
-    findings = [f for g in generations for f in g.findings] + replica.problems()
+    findings = [f for g in generations for f in g.findings] + replica.problems() + _ltx(replica, generations)
     return Survey(generations, tuple(sorted(findings, key=lambda f: _ORDER[f.severity])))
+
+
+def _ltx(replica: FileReplica, generations: tuple[GenerationSurvey, ...]) -> list[Finding]:
+    newest = replica.ltx_newest_ns()
+    if newest is None:
+        return []
+    end = max((g.stats.updated_ns or 0 for g in generations), default=0)
+    return [
+        Finding(
+            "error" if newest > end else "warning",
+            "ltx-beside",
+            f"ltx/ lies beside the generations: a replica of Litestream v0.5, which ends at {format_time(newest)}; "
+            + ("the latest state is there" if newest > end else "it ended before the generations did"),
+            "this version reads only the v0.3 generations; restore the other with litestream 0.5",
+            path=replica.storage.path("ltx"),
+        )
+    ]
 
 
 def _generation(replica: FileReplica, name: str, now_ns: int) -> GenerationSurvey:
@@ -91,9 +109,8 @@ def _chain(replica: FileReplica, name: str, table: WALTable, snapshots: list[Sna
     needed = indexes[indexes >= first]
     if (len(needed) and int(needed[-1]) > first) or (len(needed) and int(needed[0]) > first):
         missing = np.setdiff1d(np.arange(first, int(needed[-1]) + 1), needed)
-        for part, severity in ((missing[missing < newest], "warning"), (missing[missing >= newest], "error")):
-            if len(part):
-                findings.append(_missing(name, part, severity == "error", newest))
+        runs = np.split(missing, np.flatnonzero(np.diff(missing) > 1) + 1) if len(missing) else []
+        findings += [_missing(name, run, snapshots) for run in runs[:100]]
     for row in np.searchsorted(table.index, indexes).tolist():
         if not table.offset[row]:
             continue
@@ -113,13 +130,21 @@ def _chain(replica: FileReplica, name: str, table: WALTable, snapshots: list[Sna
     return findings + _sizes(replica, name, table, snapshots)
 
 
-def _missing(name: str, part: np.ndarray, latest: bool, newest: int) -> Finding:
-    takes = "the latest state cannot be restored" if latest else f"states before snapshot {newest:08x} are out of reach"
+def _missing(name: str, part: np.ndarray, snapshots: list[SnapshotInfo]) -> Finding:
+    """A run of missing indexes: it takes away the states from there to the next snapshot."""
+    after = [s.index for s in snapshots if s.index > int(part[0])]
+    takes = (
+        f"states from there to snapshot {after[0]:08x} are out of reach"
+        if after
+        else "the latest state cannot be restored"
+    )
     return Finding(
-        "error" if latest else "warning",
+        "warning" if after else "error",
         "missing-wal",
         f"WAL {_span(part)} of generation {name} is missing: {takes}",
-        "restore up to it: --to-last-good; a living database needs a new snapshot now",
+        "all other states restore"
+        if after
+        else "restore up to it: --to-last-good; a living database needs a new snapshot now",
         generation=name,
         index=int(part[0]),
     )
@@ -128,9 +153,12 @@ def _missing(name: str, part: np.ndarray, latest: bool, newest: int) -> Finding:
 def _sizes(replica: FileReplica, name: str, table: WALTable, snapshots: list[SnapshotInfo]) -> list[Finding]:
     """Files without content. The newest `.wal` may be empty: it has just begun."""
     empty = np.flatnonzero(table.size == 0)
+    begun: list[Finding] = []
     if len(empty) and int(empty[-1]) == len(table) - 1 and table.form[-1] == WHOLE:
         empty = empty[:-1]
-    findings = [
+        cause = f"the newest WAL {int(table.index[-1]):08x} of generation {name} is empty: it has just begun"
+        begun = [Finding("info", "empty-file", cause, "nothing needs to be done", None, name, int(table.index[-1]))]
+    findings = begun + [
         Finding(
             "error" if int(table.index[row]) >= snapshots[-1].index else "warning",
             "empty-file",

@@ -20,7 +20,11 @@ _CONFIG_PATH = re.compile(r"""^\s*-?\s*(?:path|url)\s*:\s*["']?(?:file://)?(/[^"
 
 def open_replica(path: str | os.PathLike[str]) -> FileReplica:
     """Open the replica at `path`. Raises NotAReplicaError or UnreadableError, with a hint."""
-    full = os.path.abspath(os.path.expanduser(os.fspath(path)))
+    text = os.fspath(path).removeprefix("file://")
+    if "://" in text or not text:
+        cause = "only folders can be opened" if text else "the path is empty"
+        raise NotAReplicaError("open the replica", cause, path=text, hint="copy the bucket to a folder, with its times")
+    full = os.path.abspath(os.path.expanduser(text))
     if "\0" in full:
         raise _not(full, "no path holds a null character", "check the path")
     try:

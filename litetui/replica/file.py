@@ -18,7 +18,7 @@ import numpy as np
 from litetui.errors import DamageError, LitetuiError, NoSuchTargetError, UnreadableError
 from litetui.format import dbheader, lz4, names, wal
 from litetui.replica.catalog import SEGMENT, SEGMENT_PLAIN, WHOLE, WHOLE_LZ4, WALTable
-from litetui.replica.storage import LocalFile, LocalStorage
+from litetui.replica.storage import GONE, NO_FILE, LocalFile, LocalStorage
 from litetui.replica.types import Finding, GenerationStats, Pos, SnapshotInfo, WALInfo
 
 _SETTLED_NS = 100_000_000  # a folder that changed this short before its listing may change again within its mtime
@@ -139,7 +139,9 @@ class FileReplica:
         out: dict[int, SnapshotInfo] = {}
         for (p, name), size, mtime in zip(parsed, sizes.tolist(), mtimes.tolist(), strict=True):
             info = SnapshotInfo(generation, p.index, size, mtime, name, p.compressed)
-            if size < 0 or (not p.compressed and not self._is_database(info)):
+            if size == NO_FILE:
+                problems.append(_no_file(self.storage.path(f"{folder}/{name}"), generation))
+            elif size == GONE or (not p.compressed and not self._is_database(info)):
                 foreign.append(name)
             elif p.index not in out or p.compressed:
                 out[p.index] = info
@@ -150,6 +152,10 @@ class FileReplica:
         table = table.carry_over(old.wals)
         missing = np.flatnonzero((table.size < 0) | (table.form == WHOLE))
         table = self._with_stats(table, folder, missing, problems)
+        problems += [
+            _no_file(self.storage.path(f"{folder}/{table.name(int(row))}"), old.name)
+            for row in np.flatnonzero(table.size == NO_FILE)
+        ]
         no_data = table.size < 0
         segments = int((table.form == SEGMENT).sum())
         wholes = int(table.whole.sum())
@@ -157,7 +163,7 @@ class FileReplica:
         odd = table.whole if own_is_segment and segments else (table.form == SEGMENT) & (not own_is_segment)
         for row in np.flatnonzero((odd | (table.form == SEGMENT_PLAIN)) & ~no_data):
             no_data[row] = not self._is_wal(table[int(row)])
-        foreign += [table.name(int(row)) for row in np.flatnonzero(no_data)]
+        foreign += [table.name(int(row)) for row in np.flatnonzero(no_data & (table.size >= 0))]
         return (table.take(~no_data) if no_data.any() else table), sorted(foreign)
 
     def _with_stats(self, table: WALTable, folder: str, rows: np.ndarray, problems: list[Finding]) -> WALTable:
@@ -209,6 +215,15 @@ class FileReplica:
                 hint=f"see: litetui generations {self.path}",
             )
         return known
+
+    def ltx_newest_ns(self) -> int | None:
+        """The time of the newest file of a v0.5 replica (`ltx/LEVEL/…`) in the same folder, or None."""
+        newest = None
+        for level in self.storage.names("ltx") if self.storage.is_folder("ltx") else []:
+            if self.storage.is_folder(f"ltx/{level}"):
+                files = [n for n in self.storage.names(f"ltx/{level}") if n.endswith(".ltx")]
+                newest = max([newest or 0, *self.storage.stat_many(f"ltx/{level}", files)[1].tolist()])
+        return newest or None
 
     # ---- what it holds
 
@@ -433,6 +448,17 @@ def _same_content(a: _Generation, b: _Generation) -> bool:
 
 def _foreign(path: str) -> Finding:
     return Finding("info", "unknown-file", "this is no generation; litetui leaves it alone", path=path)
+
+
+def _no_file(path: str, generation: str) -> Finding:
+    return Finding(
+        "error",
+        "unreadable",
+        f"cannot read: {path}: it has the name of a file of the replica, but is no regular file, or a link to nothing",
+        "bring the file back, or move this away",
+        path,
+        generation,
+    )
 
 
 def _unreadable(error: LitetuiError, generation: str) -> Finding:

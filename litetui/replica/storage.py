@@ -20,6 +20,7 @@ import numpy.typing as npt
 from litetui.errors import LitetuiError, UnreadableError
 
 I64 = npt.NDArray[np.int64]
+GONE, NO_FILE = -1, -2
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +96,9 @@ class LocalStorage:
             return -1
 
     def stat_many(self, folder: str, names: Sequence[str]) -> tuple[I64, I64]:
-        """Sizes and mtimes (ns) of files in one folder; size -1 for what is gone or is no regular file."""
-        sizes = np.full(len(names), -1, np.int64)
+        """Sizes and mtimes (ns) of files in one folder; size GONE for what is not there any more, and NO_FILE for what
+        cannot be read as a file: a folder, a FIFO, a link to nothing."""
+        sizes = np.full(len(names), GONE, np.int64)
         mtimes = np.zeros(len(names), np.int64)
         if not names:
             return sizes, mtimes
@@ -112,7 +114,10 @@ class LocalStorage:
                 try:
                     info = lookup(name, dir_fd=fd)
                 except FileNotFoundError:
+                    if os.path.islink(self.path(f"{folder}/{name}")):
+                        sizes[i] = NO_FILE
                     continue
+                sizes[i] = NO_FILE
                 if regular(info.st_mode):
                     sizes[i] = info.st_size
                     mtimes[i] = info.st_mtime_ns

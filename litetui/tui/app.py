@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -30,6 +28,7 @@ from litetui.tui.screens.job import JobScreen
 from litetui.tui.screens.open import DEMO, OpenDialog
 from litetui.tui.screens.quit import QuitDialog
 from litetui.tui.settings import Settings
+from litetui.tui.signals import INTERRUPTED, ending_on_signals
 from litetui.tui.textutil import clean
 from litetui.units import format_clock
 
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
 DRAIN_SECONDS = 2.0
 WATCH_SHARE = 20  # at most a twentieth of the time is spent on looking for changes
 NO_REPLICA = "no replica is open: O opens one"
-SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
 class LitetuiApp(App[int]):
@@ -67,10 +65,6 @@ class LitetuiApp(App[int]):
 
     def on_mount(self) -> None:
         self.set_class(self.settings.ascii, "-ascii")
-        if self.settings.signals:
-            loop = asyncio.get_running_loop()
-            for number in SIGNALS:
-                loop.add_signal_handler(number, self.post_message, Stopped(number))
         self.bridge.start()
         self.browser = Browser()
         self.push_screen(self.browser)
@@ -256,7 +250,7 @@ class LitetuiApp(App[int]):
 
     @on(Stopped)
     def _stopped(self, event: Stopped) -> None:
-        self._cancel_and_exit(130)
+        self._cancel_and_exit(INTERRUPTED)
 
     def _cancel_and_exit(self, code: int) -> None:
         """Cancel everything, wait two seconds at most for threads that are stuck, then go."""
@@ -285,11 +279,12 @@ class WholeCellBars(ScrollBarRender):
 
 def run_app(path: str | None, *, readonly: bool = False, ascii: bool = False, demo: bool = False) -> int:
     """Run the terminal UI; afterwards one line a job on the normal screen. Returns the exit code."""
-    settings = Settings(readonly=readonly, ascii=ascii, signals=True)
+    settings = Settings(readonly=readonly, ascii=ascii)
     app = LitetuiApp(path, settings)
     code: int | None = None
     try:
-        code = app.run()
+        with ending_on_signals(app):
+            code = app.run()
     finally:
         app.runner.cancel_all()
         stuck = app.runner.drain(DRAIN_SECONDS) if not app.stuck else app.stuck

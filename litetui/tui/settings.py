@@ -16,7 +16,6 @@ class Settings:
     now_ns      the clock of the screen
     watch_s     seconds between looks for changes; 0: none by itself
     debounce_s  seconds without a key after which a dialog makes its plan
-    signals     take SIGTERM, SIGHUP and SIGINT
     """
 
     readonly: bool = False
@@ -24,7 +23,6 @@ class Settings:
     now_ns: Callable[[], int] = field(default=time.time_ns)
     watch_s: float = 2.0
     debounce_s: float = 0.25
-    signals: bool = False
 
     @property
     def glyphs(self) -> Glyphs:

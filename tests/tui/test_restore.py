@@ -19,6 +19,7 @@ from litetui.errors import Cancelled
 from litetui.jobs.job import State
 from litetui.jobs.progress import CancelToken, Reporter
 from litetui.ops import restore
+from litetui.tui.signals import SIGNALS, ending_on_signals
 from tests.tui.helpers import SETTINGS, Session, session
 
 Golden = Callable[[str], Path]
@@ -188,12 +189,14 @@ async def test_quit_asks_while_a_job_runs(golden: Golden, slow: Slow) -> None:
     assert ui.app.return_value == 0
 
 
-async def test_a_signal_cancels_without_asking(golden: Golden, slow: Slow) -> None:
-    async with session(golden("v03-multi-gen"), settings=replace(SETTINGS, signals=True)) as ui:
-        await start_restore(ui)
-        assert slow.began.wait(10)
-        os.kill(os.getpid(), signal.SIGTERM)
-        await ui.left()
+@pytest.mark.parametrize("number", SIGNALS)
+async def test_a_signal_cancels_without_asking(golden: Golden, slow: Slow, number: signal.Signals) -> None:
+    async with session(golden("v03-multi-gen")) as ui:
+        with ending_on_signals(ui.app):
+            await start_restore(ui)
+            assert slow.began.wait(10)
+            os.kill(os.getpid(), number)
+            await ui.left()
     assert ui.app.runner.jobs[0].state is State.CANCELLED
     assert ui.app.return_value == 130
 

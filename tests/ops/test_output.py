@@ -64,10 +64,12 @@ def test_what_is_there_is_not_touched(root: Path, out: Path, side: str) -> None:
     assert names(out) == [beside.name]
 
 
-def test_a_dangling_link_counts_as_something(root: Path, out: Path) -> None:
+def test_only_a_regular_file_is_ever_moved_aside(root: Path, out: Path) -> None:
     out.symlink_to("nowhere")
-    with pytest.raises(OutputError, match="exists already"):
-        go(root, out)
+    for force in (False, True):
+        with pytest.raises(OutputError, match="a link or a device"):
+            go(root, out, force=force)
+    assert out.is_symlink()
 
 
 def test_a_folder_a_missing_folder_and_the_replica_itself_are_refused(root: Path, out: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from litetui.errors import DamageError, LitetuiError, NoSuchTargetError, Unreada
 from litetui.ops import restore as ops
 from litetui.ops.target import Target
 from litetui.replica.detect import open_replica
+from litetui.replica.file import FileReplica
+from litetui.replica.types import WALInfo
 from tests.build import GENERATION, SECOND, T0, Builder, History, compress, usual_history, write_replica
 from tests.ops.helpers import at_time, first_reachable, position, restore, run
 
@@ -630,3 +633,65 @@ def test_a_plan_says_what_it_reads_and_what_it_leaves_out(tmp_path: Path) -> Non
     assert plan.database_size == len(history.states[1, history.ends(1)[1]])
     assert ops.settle(ops.plan(replica, Target())).left_out == ""
     assert plan.command("o.db").split()[:2] == ["litetui", "restore"]
+
+
+# ---- never older than asked for, without a word
+
+
+def test_the_lost_end_of_the_index_that_was_asked_for(tmp_path: Path) -> None:
+    """The WAL after it shows the loss, though the target does not reach into it."""
+    history = History()
+    history.commit(1, 2)
+    history.commit(1, size=6)
+    history.restart()
+    history.commit(1, size=8)
+    builder = write_replica(tmp_path / "r", history)
+    assert restore(builder.root, Target(GENERATION, index=0)) == history.states[0, history.ends(0)[1]]
+    (builder.folder / f"wal/00000000_{history.ends(0)[0]:08x}.wal.lz4").unlink()
+    with pytest.raises(DamageError, match="the end of WAL 00000000 is missing") as caught:
+        restore(builder.root, Target(GENERATION, index=0))
+    assert f"--position {GENERATION}/00000000:{history.ends(0)[0]}" in (caught.value.hint or "")
+    assert restore(builder.root, position(0, history.ends(0)[0])) == history.states[0, history.ends(0)[0]]
+
+
+def test_a_hint_never_leads_past_the_target(tmp_path: Path) -> None:
+    history = usual_history(4)
+    builder = write_replica(tmp_path / "r", history, layout="whole")
+    builder.snapshot(3, history.states[3, 0])
+    (builder.folder / "wal/00000001.wal.lz4").unlink()
+    with pytest.raises(DamageError) as caught:
+        restore(builder.root, Target(GENERATION, index=2))
+    assert f"--position {GENERATION}/00000000:{history.ends(0)[-1]}" in (caught.value.hint or "")
+
+
+def test_the_latest_state_may_be_in_the_newer_litestreams_folder(tmp_path: Path) -> None:
+    history = usual_history()
+    root = write_replica(tmp_path / "r", history).root
+    (root / "ltx/0").mkdir(parents=True)
+    newer = root / "ltx/0/0000000000000001-0000000000000001.ltx"
+    newer.write_bytes(b"LTX1")
+    with pytest.raises(NoSuchTargetError, match="the latest state is in ltx/"):
+        restore(root)
+    assert restore(root, Target(GENERATION)) == history.database
+    os.utime(newer, ns=(1, 1))
+    assert restore(root) == history.database
+
+
+def test_last_good_says_what_ends_the_sound_part(tmp_path: Path) -> None:
+    history = usual_history(4)
+    builder = write_replica(tmp_path / "r", history, layout="whole")
+    (builder.folder / "wal/00000002.wal.lz4").unlink()
+    result = run(builder.root, Target(GENERATION, last_good=True), tmp_path / "out.db")
+    assert any("00000002 is missing" in note for note in result.plan.notes)
+    assert "up to index 00000003" in result.plan.left_out
+
+
+def test_what_cannot_be_read_is_not_damage_for_last_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    builder = write_replica(tmp_path / "r", usual_history(), layout="whole")
+
+    def refuse(self: FileReplica, info: WALInfo) -> Iterator[bytes]:
+        raise UnreadableError("read", "permission denied", path=info.name)
+
+    monkeypatch.setattr(FileReplica, "read_wal_file", refuse)
+    with pytest.raises(UnreadableError):
+        restore(builder.root, Target(GENERATION, last_good=True))

@@ -1,0 +1,87 @@
+"""The tree's lines: how WALs are grouped, and what keeps its key."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from litetui.ops.survey import GenerationSurvey, Survey
+from litetui.replica.catalog import WALTable
+from litetui.replica.types import GenerationStats
+from litetui.tui.model import GenerationView, ReplicaView, groups, index_columns
+from litetui.tui.outline import Key, branches_above, find_group, outline
+from litetui.units import parse_time
+
+G = "5efbd8d042012dca"
+START = parse_time("2026-11-20T22:30:00Z")
+MINUTE = 60 * 1_000_000_000
+
+
+def view_of(minutes: list[int], files: int = 1) -> ReplicaView:
+    """A replica of one generation whose indexes were last written at these minutes."""
+    count = len(minutes)
+    index = np.repeat(np.arange(count, dtype=np.uint32), files)
+    mtime = np.repeat(np.array([START + m * MINUTE for m in minutes], np.int64), files)
+    stats = GenerationStats(G, 0, count, 0, START, int(mtime.max()))
+    of_one = GenerationSurvey(G, stats, True, "", 0, count - 1, ())
+    generation = GenerationView(of_one, (), WALTable.empty(G), index_columns(index, mtime), newest=True)
+    return ReplicaView("/r", "r", "segments", Survey((of_one,), ()), (generation,), START)
+
+
+def kinds(view: ReplicaView) -> list[str]:
+    columns = view.generations[0].indexes
+    return [group.kind for group in groups(columns, 0, len(columns)) or []]
+
+
+def test_few_indexes_are_not_grouped() -> None:
+    assert kinds(view_of(list(range(20)))) == []
+
+
+def test_a_day_is_grouped_by_hours_and_more_by_days() -> None:
+    assert kinds(view_of(list(range(0, 300, 5)))) == ["hour"] * 6
+    assert kinds(view_of(list(range(0, 3 * 1440, 15)))) == ["day"] * 4
+
+
+def test_an_hour_with_too_many_and_times_that_jump_go_by_ranges() -> None:
+    assert set(kinds(view_of([0] * 1000))) == {"range"}
+    jumping = [0, 500, 3, 1000] * 250
+    assert set(kinds(view_of(jumping))) == {"range"}
+
+
+def test_a_million_indexes_never_make_a_branch_of_more_than_the_limit() -> None:
+    columns = index_columns(np.arange(1_000_000, dtype=np.uint32), np.zeros(1_000_000, np.int64))
+
+    def widest(start: int, stop: int, inside: str) -> int:
+        inner = groups(columns, start, stop, inside)
+        if inner is None:
+            return stop - start
+        first = inner[0]
+        return max(len(inner), widest(first.start, first.stop, first.kind))
+
+    assert widest(0, len(columns), "") <= 300
+
+
+def test_every_index_is_reached_through_the_branches_above_it() -> None:
+    view = view_of(list(range(0, 3 * 1440, 3)))
+    for index in (0, 700, 1439):
+        key: Key = ("index", G, index)
+        opened = set(branches_above(view, key))
+        lines = outline(view, opened, START)
+        assert any(line.key == key for line in lines)
+        for branch in opened:
+            if branch[0] in ("day", "hour", "range"):
+                group = find_group(view.generations[0], branch)
+                assert group is not None
+                assert group.first <= index <= group.last
+
+
+def test_a_groups_key_does_not_change_when_it_grows() -> None:
+    small, large = view_of(list(range(0, 300, 5))), view_of(list(range(0, 320, 5)))
+    of_small = {line.key for line in outline(small, {("replica",), ("generation", G), ("wals", G)}, START)}
+    of_large = {line.key for line in outline(large, {("replica",), ("generation", G), ("wals", G)}, START)}
+    assert of_small <= of_large
+
+
+def test_the_newest_stands_first_and_says_that_it_is_active() -> None:
+    lines = outline(view_of([1, 2, 3], files=4), {("replica",), ("generation", G), ("wals", G)}, START)
+    indexes = [(line.text, line.note) for line in lines if line.kind == "index"]
+    assert indexes == [("00000002", "active"), ("00000001", "4 segments"), ("00000000", "4 segments")]

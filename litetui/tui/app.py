@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.command import CommandPalette
 from textual.message import Message
 from textual.notifications import SeverityLevel
 from textual.scrollbar import ScrollBar, ScrollBarRender
@@ -18,6 +19,7 @@ from litetui.errors import LitetuiError
 from litetui.jobs.job import Job, State
 from litetui.jobs.runner import Runner
 from litetui.tui.bridge import Bridge
+from litetui.tui.contrast import readable
 from litetui.tui.messages import JobChanged, JobsMoved, LoadAnswered, LogLines, Stopped
 from litetui.tui.model import ReplicaView, look
 from litetui.tui.outline import Key
@@ -62,6 +64,9 @@ class LitetuiApp(App[int]):
         self.leaving_when_idle = False
         self.demos = ExitStack()
         self.stuck: list[Job] = []
+
+    def get_css_variables(self) -> dict[str, str]:
+        return readable(super().get_css_variables())
 
     def on_mount(self) -> None:
         self.set_class(self.settings.ascii, "-ascii")
@@ -223,6 +228,10 @@ class LitetuiApp(App[int]):
 
     def crumb(self, key: Key) -> str:
         return " / ".join([self.path or "", *([str(key[1])] if len(key) > 1 else []), *_last_crumb(key)])
+
+    def action_command_palette(self) -> None:
+        if self.use_command_palette and not isinstance(self.screen, CommandPalette):
+            self.push_screen(CommandPalette(placeholder="search all actions", id="--command-palette"))
 
     def next_theme(self) -> None:
         names = sorted(self.available_themes)

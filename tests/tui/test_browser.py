@@ -194,7 +194,15 @@ async def test_zoom_and_back(golden: Golden) -> None:
 
 async def test_ascii_is_ascii(golden: Golden) -> None:
     async with session(golden("v03-multi-gen"), settings=replace(SETTINGS, ascii=True)) as ui:
-        for keys in ([], ["j", "j", "l"], ["r"], ["enter"], ["escape", "question_mark"], ["escape", "O"]):
+        for keys in (
+            [],
+            ["j", "j", "l"],
+            ["r"],
+            ["enter"],
+            ["escape", "question_mark"],
+            ["escape", "O"],
+            ["escape", "ctrl+p"],
+        ):
             await ui.press(*keys)
             odd = {c for c in ui.screen_text if not c.isascii()}
             assert not odd, keys

@@ -29,9 +29,7 @@ class CopyMenu(Dialog[None]):
         return "Copy"
 
     def body(self) -> ComposeResult:
-        options = [
-            Option(Content.assemble((f"{name:<12}", "$foreground-muted"), clean(text))) for name, text in self.texts
-        ]
+        options = [Option(Content(f"{name:<12}{clean(text.replace(chr(9), '  '))}")) for name, text in self.texts]
         yield OptionList(*options, compact=True)
 
     def on_mount(self) -> None:

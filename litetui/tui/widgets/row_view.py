@@ -164,7 +164,7 @@ class RowView(ScrollView, can_focus=True):
             if row == self.cursor:
                 name = "row--cursor" if self.has_focus else "row--cursor-blurred"
                 style = base + self.get_component_rich_style(name)  # not partial: its colours have alpha
-            return self._strip(self.spans(row, width), width, style, plain=row == self.cursor and self.has_focus)
+            return self._strip(self.spans(row, width), width, style, plain=row == self.cursor)
         if self.row_count == 0:
             lines = self.empty_text().split("\n")
             line = y - self.header_lines - 1

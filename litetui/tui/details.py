@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from litetui.errors import LitetuiError
+from litetui.errors import DamageError, LitetuiError
+from litetui.jobs.job import Job
 from litetui.tui.cards import Card
 from litetui.tui.model import GenerationView, ReplicaView
 from litetui.tui.outline import Key, find_group, group_text
@@ -53,9 +54,13 @@ class Detail:
     start_tab: str = ""
 
 
-def headline(view: ReplicaView, now_ns: int) -> Note:
-    """The answer of the first screen, with its evidence: text and status."""
+def headline(view: ReplicaView, now_ns: int, jobs: Sequence[Job] = ()) -> Note:
+    """The answer of the first screen, with its evidence: text and status. Restores read bytes, so they are evidence."""
     newest = view.newest
+    elsewhere = next((f for f in view.findings if f.code in ("ltx-beside", "unreadable")), None)
+    if elsewhere is not None and elsewhere.severity == "error":
+        ltx = elsewhere.code == "ltx-beside"
+        return ("latest is in ltx/ (Litestream v0.5)" if ltx else "not known: a part cannot be read", "error")
     if newest is None:
         return ("no generations: nothing to restore", "error")
     if not newest.survey.restorable:
@@ -66,8 +71,29 @@ def headline(view: ReplicaView, now_ns: int) -> Note:
     updated = newest.stats.updated_ns
     if updated is None:
         return ("no files", "error")
+    if (met := _evidence(view, newest, now_ns, jobs)) is not None:
+        return met
     until, age = format_clock(updated, now_ns, millis=False), format_age(updated, now_ns)
     return (f"names complete to {until} ({age}), content not checked", "")
+
+
+def _evidence(view: ReplicaView, newest: GenerationView, now_ns: int, jobs: Sequence[Job]) -> Note | None:
+    """What the last restore from the newest generation met."""
+    for job in reversed(jobs):
+        if job.kind != "restore" or job.target != view.path or job.ended_ns is None:
+            continue
+        age = format_age(job.ended_ns, now_ns)
+        if isinstance(job.error, DamageError) and newest.name in (job.error.path or ""):
+            where = "" if job.error.index is None else f" in {job.error.index:08x}"
+            return (f"damaged{where}: a restore met it {age}", "error")
+        plan = getattr(job.result, "plan", None)
+        if plan is None or plan.generation != newest.name or job.result.integrity_check != "ok":
+            continue
+        until = format_clock(plan.until_ns, now_ns, millis=False)
+        newer = int((newest.wals.mtime_ns > plan.until_ns).sum())
+        rest = f"; {newer} WAL files newer" if newer else ""
+        return (f"restored and checked to {until}, {age}{rest}", "success")
+    return None
 
 
 def _without_name(text: str, generation: GenerationView) -> str:

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from litetui.tui.glyphs import ASCII, UNICODE, Glyphs
+
+
+def locale_is_utf8(environ: Mapping[str, str]) -> bool:
+    """Whether the terminal's locale is UTF-8. Python itself cannot be asked: under LANG=C it pretends that it is, and
+    puts LC_CTYPE=C.UTF-8 into the environment."""
+    names = [environ.get(name, "") for name in ("LC_ALL", "LC_CTYPE", "LANG")]
+    if names[1] in ("C.UTF-8", "C.utf8", "UTF-8") and names[2] in ("", "C", "POSIX"):
+        names[1] = ""
+    chosen = next((name for name in names if name), "")
+    return "utf8" in chosen.lower().replace("-", "")
 
 
 @dataclass(frozen=True, slots=True)

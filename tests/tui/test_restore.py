@@ -13,6 +13,7 @@ from pathlib import Path
 from threading import Event
 
 import pytest
+from textual import events
 from textual.widgets import Input
 
 from litetui.errors import Cancelled
@@ -154,6 +155,26 @@ async def test_the_error_of_a_damaged_replica(golden: Golden) -> None:
         assert "cannot read the WAL" in ui.screen_text
         assert "the last good position is" in ui.screen_text
         assert not list(Path.cwd().iterdir())
+        await ui.press("escape")
+        assert "damaged in 00000002: a restore met it" in ui.screen_text.splitlines()[0]
+
+
+async def test_a_restore_is_evidence_for_the_headline(golden: Golden) -> None:
+    async with session(golden("v03-multi-gen")) as ui:
+        await ui.press("r", "enter", "enter")
+        assert "restored and checked to" in ui.screen_text.splitlines()[0]
+
+
+async def test_edits_act_in_the_order_in_which_they_are_typed(golden: Golden) -> None:
+    """Over a slow line `ctrl+u` and the new text arrive together: the text must stay, or latest is planned."""
+    async with session(golden("v03-multi-gen")) as ui:
+        await ui.press("r")
+        await ui.type("abc")
+        field = ui.app.screen.query_one("#target", Input)
+        for key, character in (("ctrl+u", None), ("1", "1"), ("0", "0"), ("x", "x"), ("backspace", None), ("m", "m")):
+            field.post_message(events.Key(key, character))
+        await ui.idle()
+        assert field.value == "10m"
 
 
 async def test_cancel_a_restore(golden: Golden, slow: Slow) -> None:

@@ -137,7 +137,7 @@ class BrowserView(Screen[None]):
         elif self.view is None:
             self.headline.tell(path, ("reading names" if path else "", "$foreground-muted"), aside)
         else:
-            text, status = headline(self.view, now)
+            text, status = headline(self.view, now, self.app.runner.jobs)
             self.headline.tell(path, (text, f"$text-{status} bold" if status else ""), aside)
         self.tree_view.now_ns = now
         self.table.refresh()
@@ -323,7 +323,7 @@ class BrowserView(Screen[None]):
     @on(JobsMoved)
     def _jobs_changed(self) -> None:
         self.jobs_pane.show(self.app.runner.jobs)
-        self.refresh_footer()
+        self.tick()
 
     @on(LogLines)
     def _log_lines(self, event: LogLines) -> None:

@@ -21,6 +21,7 @@ from litetui.tui.preview import Preview, meaning, plan_lines, preview, propose_o
 from litetui.tui.screens.dialog import Dialog, field, plain
 from litetui.tui.textutil import clean
 from litetui.tui.widgets.choice import Choice
+from litetui.tui.widgets.ordered_input import OrderedInput
 from litetui.units import format_age, format_clock, printable
 
 if TYPE_CHECKING:
@@ -66,9 +67,9 @@ class RestoreDialog(Dialog[None]):
 
     def body(self) -> ComposeResult:
         yield plain(self._warning(), id="warning", classes="error-text")
-        yield field("To", Input(self.start.target, id="target", placeholder=TARGETS, compact=True))
+        yield field("To", OrderedInput(self.start.target, id="target", placeholder=TARGETS, compact=True))
         yield Static(id="meaning", classes="under")
-        yield field("Into", Input(id="output", compact=True))
+        yield field("Into", OrderedInput(id="output", compact=True))
         yield Static(id="output-error", classes="under")
         words = ("none", "quick", "full")
         yield field("Check", Choice(words, "quick", self.settings.glyphs, id="check"))

@@ -128,7 +128,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("restore", ("r",), "restore", "restore what the cursor stands on; the plan is shown first",
            RESTORE, rank=1, why_not=_restore),
     Action("filter", ("slash",), "filter", "show only rows that hold the text; `!text` those that do not",
-           LOOK, rank=4, panes=("detail", "log"), why_not=_table),
+           LOOK, rank=4, panes=("detail",), why_not=_table),
     Action("open_row", ("enter",), "open", "open what the cursor stands on", LOOK, "table", "choose",
            rank=2, panes=("detail", "jobs")),
     Action("tab_before", ("left_square_bracket",), "tab before", "the tab before", LOOK, why_not=_tabs),

@@ -74,7 +74,7 @@ class Browser(BrowserView):
     # looking
 
     def do_filter(self) -> None:
-        if self.pane == "tree":
+        if self.pane != "detail":
             self.go_to("detail")
         field = self.detail_pane.filter
         field.value = self.filter_text

@@ -103,8 +103,8 @@ def _decode(data: bytes, block_max: int, window: bytes, at: int) -> bytes:
     limit = min(block_max, 255 * len(data) + 64)
     try:
         block: bytes = lz4.block.decompress(data, uncompressed_size=limit, dict=window or None)
-    except (lz4.block.LZ4BlockError, ValueError, MemoryError) as error:
-        raise LZ4Error(f"a block does not decode ({error})", at, "lz4-checksum") from None
+    except (lz4.block.LZ4BlockError, ValueError, MemoryError):
+        raise LZ4Error("a compressed block is damaged and cannot be decoded", at, "lz4-checksum") from None
     return block
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -29,7 +30,7 @@ from litetui.tui.screens.browser import Browser
 from litetui.tui.screens.job import JobScreen
 from litetui.tui.screens.open import DEMO, OpenDialog
 from litetui.tui.screens.quit import QuitDialog
-from litetui.tui.settings import Settings
+from litetui.tui.settings import Settings, locale_is_utf8
 from litetui.tui.signals import INTERRUPTED, ending_on_signals
 from litetui.tui.textutil import clean
 from litetui.units import format_clock
@@ -288,7 +289,7 @@ class WholeCellBars(ScrollBarRender):
 
 def run_app(path: str | None, *, readonly: bool = False, ascii: bool = False, demo: bool = False) -> int:
     """Run the terminal UI; afterwards one line a job on the normal screen. Returns the exit code."""
-    settings = Settings(readonly=readonly, ascii=ascii)
+    settings = Settings(readonly=readonly, ascii=ascii or not locale_is_utf8(os.environ))
     app = LitetuiApp(path, settings)
     code: int | None = None
     try:

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -169,6 +169,13 @@ def as_nobody(*args: object) -> str:
     assert "Traceback" not in result.stderr, result.stderr
     assert "unexpected" not in result.stderr, result.stderr
     return result.stdout + result.stderr
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """Not pytest's own: every worker that starts closes that one to others again."""
+    with tempfile.TemporaryDirectory(prefix="litetui-test-") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture

@@ -36,8 +36,7 @@ def frame_fault(batch: Batch, fault: wal.Fault, frame: int) -> DamageError:
 class Chain:
     """What the frames of a generation's WALs must keep to, one index after the other, from a snapshot on.
 
-    snapshot_index, page_size, page_count   of the snapshot that the chain begins with; None for `page_count` where a
-        WAL is looked at alone, without the history before it
+    snapshot_index, page_size, page_count   of the snapshot that the chain begins with
     last        the position behind the last good commit; (snapshot index, 0) before the first
     page_count  the database's size in pages at `last`
     """
@@ -46,7 +45,6 @@ class Chain:
         self.last = Pos(generation, snapshot_index, 0)
         self.page_size = page_size
         self.page_count = page_count
-        self.frames = 0
         self._own_index = snapshot_index
         self._salt1: int | None = None
         self._state = (0, 0)
@@ -99,13 +97,13 @@ class Chain:
     def _account(self, batch: Batch, block: wal.FrameBlock, first_frame: int) -> None:
         """Follow the commits among the valid frames."""
         n = block.valid
-        self.frames += n
+        own = batch.index == self._own_index  # only there may pages be unbacked for a while, and any commit bring them
         ends = np.flatnonzero(block.commits[:n])
         start = 0
         if len(ends):
             sizes = block.commits[ends].astype(np.int64)
             before = np.concatenate([[self.page_count], sizes[:-1]])
-            watch = range(len(ends)) if self._unbacked else np.flatnonzero(sizes != before)
+            watch = range(len(ends)) if own else np.flatnonzero(sizes != before)
             for k in watch:
                 begin = int(ends[k - 1]) + 1 if k else 0
                 pages = block.pages[begin : int(ends[k]) + 1]
@@ -121,7 +119,7 @@ class Chain:
         rest = block.pages[start:n]
         self._open = start < n or (self._open and not len(ends))
         if len(rest):
-            fresh = rest if self._unbacked else rest[rest > self.page_count]
+            fresh = rest if own else rest[rest > self.page_count]
             if len(fresh):
                 self._open_pages.append(np.unique(fresh))
 

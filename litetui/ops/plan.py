@@ -190,7 +190,7 @@ def last_file(replica: FileReplica, generation: str, table: WALTable, target: Ta
             path=replica.path,
             hint=f"litetui wal {printable(replica.path)} --generation {generation} lists what is there",
         )
-    if target.offset is not None and target.offset <= wal.HEADER_SIZE and target.offset in (0, wal.HEADER_SIZE):
+    if target.offset in (0, wal.HEADER_SIZE):
         return target.index, (rows_of.start - 1 if rows_of.start else -1)
     return target.index, rows_of.stop - 1 if rows_of else -1
 

@@ -12,7 +12,6 @@ from litetui.replica.types import Finding, GenerationStats, SnapshotInfo
 from litetui.units import format_time
 
 _ORDER = {"error": 0, "warning": 1, "info": 2}
-_YOUNG_NS = 60 * 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,7 +97,7 @@ class FileReplica:
         snapshot_folder, wal_folder = f"{base}/snapshots", f"{base}/wal"
         stamps = tuple(self._stamp(f) for f in (snapshot_folder, wal_folder))
         active = old.wals.form == WHOLE
-        if all(_same(a, b) for a, b in zip(stamps, old.folders, strict=True)) and not problems:
+        if all(_same(a, b) for a, b in zip(stamps, old.folders, strict=True)) and not problems and not old.problems:
             if not active.any():
                 return old
             # Only a plain `.wal` changes without its folder changing: it is appended to in place.

@@ -7,6 +7,7 @@
     ├── DamageError         bytes that are not what they must be
     ├── UnreadableError     the system did not let us read (EACCES, EIO, ENOENT under a reader)
     ├── OutputError         the output of an operation cannot be written there
+    ├── PrimaryError        the live database, or its folder beside it, does not let us replicate
     └── Cancelled           a person or a signal stopped the operation (exit 130)
 
 Nothing else may reach a person: whoever calls a library or the system turns its exceptions into these.
@@ -70,6 +71,10 @@ class UnreadableError(LitetuiError):
 
 class OutputError(LitetuiError):
     """The output cannot be written where it was asked for."""
+
+
+class PrimaryError(LitetuiError):
+    """The live database, or its folder beside it, does not let us replicate."""
 
 
 class DamageError(LitetuiError):

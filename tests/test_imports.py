@@ -25,7 +25,9 @@ ALLOWED = {
     "litetui.format": {"litetui.errors", "litetui.format"},
     "litetui.replica": COMMON | {"litetui.format", "litetui.replica"},
     "litetui.jobs": COMMON | {"litetui.jobs"},
-    "litetui.ops": COMMON | {"litetui.format", "litetui.replica", "litetui.ops", "litetui.jobs.progress"},
+    "litetui.primary": COMMON | {"litetui.format", "litetui.primary", "litetui.jobs.progress"},
+    "litetui.ops": COMMON
+    | {"litetui.format", "litetui.replica", "litetui.primary", "litetui.ops", "litetui.jobs.progress"},
 }
 
 

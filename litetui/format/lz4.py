@@ -8,7 +8,7 @@ A frame without a content checksum is refused: Litestream writes none, and witho
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 import lz4.block
@@ -88,14 +88,22 @@ def decompress(data: bytes) -> bytes:
     return blocks[0] if len(blocks) == 1 else b"".join(blocks)
 
 
-def compress(data: bytes) -> bytes:
-    """One frame with the parameters of Litestream's own files (FORMAT-v0.3, section 2.2)."""
+def compress_stream(blocks: Iterable[bytes | memoryview]) -> Iterator[bytes]:
+    """One frame with the parameters of Litestream's own files (FORMAT-v0.3, section 2.2), piece by piece."""
     # lz4.frame.compress would write a smaller maximum of blocks into the header of small content.
     compressor = lz4.frame.LZ4FrameCompressor(
         block_size=lz4.frame.BLOCKSIZE_MAX4MB, block_linked=False, content_checksum=True, block_checksum=False
     )
-    out: bytes = compressor.begin() + compressor.compress(data) + compressor.flush()
-    return out
+    yield compressor.begin()
+    for block in blocks:
+        if piece := compressor.compress(block):
+            yield piece
+    yield compressor.flush()
+
+
+def compress(data: bytes) -> bytes:
+    """One frame of content in memory."""
+    return b"".join(compress_stream([data]))
 
 
 def _decode(data: bytes, block_max: int, window: bytes, at: int) -> bytes:

@@ -15,7 +15,9 @@ from types import TracebackType
 from urllib.parse import quote_from_bytes
 
 from litetui.errors import Cancelled, DamageError, LitetuiError, OutputError
+from litetui.files import fsync
 from litetui.jobs.progress import CancelToken, Reporter
+from litetui.primary.processes import processes_with
 from litetui.units import format_size, printable
 
 SIDE_FILES = ("-wal", "-shm", "-journal")
@@ -68,7 +70,7 @@ def check_output(replica_path: str, output: str, *, force: bool = False) -> None
     if users:
         raise OutputError(
             _OPERATION,
-            f"{', '.join(users)} has it open",
+            f"{', '.join(map(str, users))} has it open",
             path=output,
             hint="stop the application and Litestream first, or restore to another path",
         )
@@ -89,28 +91,6 @@ def check_space(output: str, size: int) -> None:
             path=folder,
             hint="free some space, or restore to another disk",
         )
-
-
-def processes_with(paths: list[str]) -> list[str]:
-    """`name (pid N)` of the processes that have one of these files open, as far as we may see them."""
-    wanted = set()
-    for path in paths:
-        with contextlib.suppress(OSError):
-            info = os.stat(path)
-            wanted.add((info.st_dev, info.st_ino))
-    if not wanted or not os.path.isdir("/proc/self/fd"):
-        return []
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        with contextlib.suppress(OSError):
-            for fd in os.listdir(f"/proc/{pid}/fd"):
-                with contextlib.suppress(OSError):
-                    info = os.stat(f"/proc/{pid}/fd/{fd}")
-                    if (info.st_dev, info.st_ino) in wanted:
-                        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as comm:
-                            found.append(f"{printable(comm.read().strip())} (pid {pid})")
-                        break
-    return found
 
 
 class Output:
@@ -152,7 +132,7 @@ class Output:
                 self._copy_owner()
                 moved = self._move_aside()
             self._rename()
-            _fsync_folder(self.path)
+            fsync(os.path.dirname(os.path.abspath(self.path)))
         except OSError as error:
             for old, new in reversed(moved):
                 with contextlib.suppress(OSError):
@@ -194,14 +174,6 @@ class Output:
                 os.rename(self.path + side, base + side)
                 moved.append((self.path + side, base + side))
         return moved
-
-
-def _fsync_folder(path: str) -> None:
-    fd = os.open(os.path.dirname(os.path.abspath(path)), os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def write_error(error: OSError, path: str) -> LitetuiError:

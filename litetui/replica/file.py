@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from litetui.errors import DamageError, LitetuiError, NoSuchTargetError, UnreadableError
+from litetui.errors import DamageError, LitetuiError, NoSuchTargetError, OutputError, UnreadableError
 from litetui.format import dbheader, lz4, names, wal
+from litetui.jobs.loop import Loop
+from litetui.jobs.progress import CancelToken, Reporter
 from litetui.replica.catalog import SEGMENT, SEGMENT_PLAIN, WHOLE, WHOLE_LZ4, WALTable
+from litetui.replica.live import Layout, Live, Primary, ReplicaChange
 from litetui.replica.storage import GONE, NO_FILE, LocalFile, LocalStorage
 from litetui.replica.types import Finding, GenerationStats, Pos, SnapshotInfo, WALInfo
 
@@ -46,16 +49,72 @@ class _Generation:
 
 
 class FileReplica:
-    """A replica in a local folder. Lists lazily; `refresh` reads again what changed. Never writes."""
+    """A replica in a local folder. Lists lazily; `refresh` reads again what changed.
+
+    Bound to a database it follows it: `sync`, `snapshot`, `start`, `stop`. A new replica gets the layout `segments`
+    (v0.3.5+), or the one that is named; an existing one goes on in its own. Not bound to one it never writes.
+    """
 
     type = "file"
 
-    def __init__(self, path: str, name: str = "file") -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        name: str = "file",
+        *,
+        database: Primary | None = None,
+        layout: Layout | None = None,
+    ) -> None:
         self.name = name
-        self.path = path
-        self.storage = LocalStorage(path)
+        self.path = os.path.abspath(os.fspath(path))
+        self.storage = LocalStorage(self.path)
         self._known: dict[str, _Generation] | None = None
         self._problems: tuple[Finding, ...] = ()
+        self._live = Live(self, database, layout) if database is not None else None
+        self._loop: Loop | None = None
+
+    # ---- following a database
+
+    @property
+    def last_pos(self) -> Pos:
+        """Up to where the replica has the database; the zero position where that is not known yet."""
+        return self._live.pos if self._live is not None else Pos()
+
+    @property
+    def wal_bytes(self) -> int:
+        """Bytes of WAL written since it was bound, uncompressed."""
+        return self._live.wal_bytes if self._live is not None else 0
+
+    def sync(self, report: Reporter | None = None, cancel: CancelToken | None = None) -> ReplicaChange:
+        """Write what the database's shadow WAL has and the replica lacks. Raises LitetuiError."""
+        return self._bound().sync(report, cancel)
+
+    def snapshot(self, report: Reporter | None = None, cancel: CancelToken | None = None) -> ReplicaChange:
+        """A sync, and a snapshot unless the one of this index is there already. Raises LitetuiError."""
+        return self._bound().snapshot(report, cancel)
+
+    def start(self, interval_s: float = 1.0, failed: Callable[[LitetuiError], None] = lambda _: None) -> None:
+        """Sync in a thread of its own whenever the database's shadow WAL has grown, at most each `interval_s`.
+
+        An error goes to `failed`, and the sync is tried again, less and less often.
+        """
+        live = self._bound()
+        if self._loop is None:
+            self._loop = Loop(f"replica-{self.name}", interval_s, lambda: live.sync(), failed)
+            live.database.listeners.append(self._loop.wake)
+            self._loop.start()
+
+    def stop(self) -> None:
+        """End the thread, after a last sync if the last one did not fail."""
+        if self._loop is not None:
+            self._bound().database.listeners.remove(self._loop.wake)
+            self._loop.stop(last=True)
+            self._loop = None
+
+    def _bound(self) -> Live:
+        if self._live is None:
+            raise OutputError("sync the replica", "it is open for reading only", path=self.path)
+        return self._live
 
     # ---- folders
 

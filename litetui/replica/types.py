@@ -2,46 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Literal
 
-from litetui.errors import UsageError
+from litetui.format.position import Pos
 
-_POS = re.compile(r"([0-9a-f]{16})/([0-9a-f]{8}):([0-9]{1,20})")
-WAL_HEADER_SIZE = 32
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Pos:
-    """A place in a generation: the byte `offset` of the uncompressed WAL `index`. The zero value is "none".
-
-    Text form `GENERATION/IIIIIIII:OFFSET`, index in hex, offset in decimal (FORMAT-v0.3, section 3).
-    """
-
-    generation: str = ""
-    index: int = 0
-    offset: int = 0
-
-    def __str__(self) -> str:
-        return f"{self.generation}/{self.index:08x}:{self.offset}" if self.generation else ""
-
-    @property
-    def short(self) -> str:
-        """The position without its generation: `IIIIIIII:OFFSET`."""
-        return f"{self.index:08x}:{self.offset}"
-
-    @classmethod
-    def parse(cls, text: str) -> Pos:
-        """Read the text form; raises UsageError."""
-        m = _POS.fullmatch(text)
-        if m is None:
-            raise UsageError(
-                "read the position",
-                f"{text!r} is no position",
-                hint="a position is GENERATION/INDEX:OFFSET, e.g. 5efbd8d042012dca/0000007f:824312",
-            )
-        return cls(m[1], int(m[2], 16), int(m[3]))
+__all__ = [
+    "Finding",
+    "GenerationStats",
+    "Pos",
+    "Severity",
+    "SnapshotInfo",
+    "TimeRange",
+    "WALInfo",
+]
 
 
 @dataclass(frozen=True, slots=True, order=True)

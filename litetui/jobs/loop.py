@@ -1,0 +1,97 @@
+"""Something that is done again and again in a thread of its own: when it is woken, or on an interval."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from litetui.errors import LitetuiError
+from litetui.jobs.job import unexpected
+
+_MAX_PAUSE_S = 60.0
+
+
+class Loop:
+    """Calls `work` after each `wake`, at most once an interval; after errors more rarely, up to a minute apart.
+
+    every   without being woken, call it again after this many seconds; None: only when woken
+    failed  told of each error, in the loop's thread
+    """
+
+    def __init__(
+        self,
+        name: str,
+        interval_s: float,
+        work: Callable[[], object],
+        failed: Callable[[LitetuiError], None],
+        *,
+        every: float | None = None,
+    ) -> None:
+        self.name = name
+        self.interval_s = interval_s
+        self.failures = 0
+        self._work = work
+        self._failed = failed
+        self._every = every
+        self._changed = threading.Condition()
+        self._woken = False
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        """There is something to do. From any thread."""
+        with self._changed:
+            self._woken = True
+            self._changed.notify_all()
+
+    def stop(self, *, last: bool = False, timeout: float | None = None) -> bool:
+        """Ask for the end and wait for it; True if the thread has ended. `last`: once more in the calling thread,
+        unless the loop was failing."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        if self._thread.is_alive():
+            self._thread.join(timeout)
+        ended = not self._thread.is_alive()
+        if last and ended and not self.failures:
+            self._once()
+        return ended
+
+    def _run(self) -> None:
+        while self._wait():
+            began = time.monotonic()
+            self._once()
+            pause = max(0.0, self.interval_s - (time.monotonic() - began))
+            if self.failures:
+                pause = max(pause, min(_MAX_PAUSE_S, self.interval_s * 2 ** min(self.failures - 1, 16)))
+            if not self._pause(pause):
+                return
+
+    def _once(self) -> None:
+        try:
+            self._work()
+            self.failures = 0
+        except LitetuiError as error:
+            self._fail(error)
+        except Exception as error:  # noqa: BLE001  (the loop's thread is the last that can turn it into words)
+            self._fail(unexpected(self.name, error))
+
+    def _fail(self, error: LitetuiError) -> None:
+        self.failures += 1
+        self._failed(error)
+
+    def _wait(self) -> bool:
+        """Until there is something to do; False at the end."""
+        with self._changed:
+            if not self.failures:
+                self._changed.wait_for(lambda: self._woken or self._stopping, self._every)
+            self._woken = False
+            return not self._stopping
+
+    def _pause(self, seconds: float) -> bool:
+        with self._changed:
+            return not self._changed.wait_for(lambda: self._stopping, seconds)

@@ -47,6 +47,7 @@ import xxhash
 WRITERS = 3
 WRITES = ("rows", "batch", "savepoint", "rollback", "blob", "patch", "reopen", "crash")
 CHAOS = ("checkpoint", "schema", "turns", "reader", "incremental", "vacuum", "restart")
+AT_RISK = ("undo",)  # only when --mix names it, see Writer.undo
 MODES = ("passive", "full", "restart", "truncate")
 CHANGES = ("create", "index", "alter", "drop-index", "drop")
 
@@ -324,12 +325,16 @@ class Worker:
             f"delete from {table} where id not in (select id from {table} order by id desc limit {_KEPT})"
         )
 
-    def spill(self, connection: sqlite3.Connection) -> None:
-        """Writes more pages than the cache holds, so that they go into the WAL before there is a commit."""
-        connection.execute("pragma cache_size = 8")
+    def many(self, connection: sqlite3.Connection) -> None:
+        """Writes more pages than a small cache holds."""
         for _ in range(40):
             connection.execute("insert into item (body) values (hex(randomblob(?)))", (self.plan.page_size // 2,))
         connection.execute("update item set body = hex(randomblob(60)) where id % 3 = 0")
+
+    def spill(self, connection: sqlite3.Connection) -> None:
+        """So many that they go into the WAL before there is a commit."""
+        connection.execute("pragma cache_size = 8")
+        self.many(connection)
 
 
 class Writer(Worker):
@@ -339,6 +344,7 @@ class Writer(Worker):
             "rows": (80, self.rows),
             "batch": (4, self.batch),
             "savepoint": (6, self.savepoint),
+            "undo": (6, self.undo),
             "rollback": (4, self.rollback),
             "blob": (heavy(3), self.blob),
             "patch": (heavy(2), self.patch),
@@ -367,17 +373,31 @@ class Writer(Worker):
         self.notes.did("batch")
 
     def savepoint(self) -> None:
+        self.half(2000)
+
+    def undo(self) -> None:
+        """As `savepoint`, but what is taken back had been spilled into the WAL.
+
+        SQLite up to 3.49.2 at least (3.50.4 no more) can then write checksums that do not follow each other: what is
+        committed is there as long as the WAL's index is, but nobody who goes by the checksums can see it, and a
+        recovery loses it.
+        """
+        self.half(8)
+
+    def half(self, cache: int) -> None:
         """Half of the work is taken back, and the rest committed."""
-        with self.transaction() as connection:
+        connection = self.one()
+        connection.execute(f"pragma cache_size = {cache}")
+        with self.transaction(connection):
             self.insert(connection, "item", 2)
             connection.execute("savepoint half")
-            self.spill(connection)
+            self.many(connection)
             connection.execute("delete from item where id % 2 = 0")
             connection.execute("rollback to half")
             self.insert(connection, "item", 1)
             connection.execute("release half")
             self.trim(connection, "item")
-        self.notes.did("savepoint")
+        self.notes.did("undo" if cache < 10 else "savepoint")
 
     def rollback(self) -> None:
         connection = self.one()
@@ -623,7 +643,7 @@ def create(plan: Plan) -> None:
 
 def supervise(plan: Plan) -> int:
     """Starts the processes, starts those again that crashed on purpose, and waits until all have left."""
-    names = [f"writer{i}" for i in range(WRITERS)] if plan.mix & set(WRITES) else []
+    names = [f"writer{i}" for i in range(WRITERS)] if plan.mix & {*WRITES, *AT_RISK} else []
     names += ["chaos"] if plan.mix & set(CHAOS) else []
     context = multiprocessing.get_context("spawn")
     gate = Gate(context.Event(), context.Barrier(len(names)))
@@ -662,12 +682,12 @@ def parse(arguments: list[str]) -> Plan:
     parser.add_argument("--auto-vacuum", choices=("none", "full", "incremental"), default="none")
     parser.add_argument("--blob", type=int, default=1 << 20, help="bytes of a large blob")
     parser.add_argument("--seconds", type=float, default=float("inf"))
-    parser.add_argument("--mix", default=",".join(WRITES + CHAOS), help="only these of %(default)s")
+    parser.add_argument("--mix", default=",".join(WRITES + CHAOS), help="only these of %(default)s,undo")
     parser.add_argument("--pause", type=float, default=0.001, help="seconds after each thing; 0 starves the chaos")
     parser.add_argument("--clean-exit", action="store_true", help="close the database at the end")
     options = vars(parser.parse_args(arguments))
     options["mix"] = frozenset(options["mix"].split(","))
-    if unknown := options["mix"] - {*WRITES, *CHAOS}:
+    if unknown := options["mix"] - {*WRITES, *CHAOS, *AT_RISK}:
         parser.error(f"unknown in --mix: {', '.join(sorted(unknown))}")
     return Plan(deadline=time.monotonic() + options.pop("seconds"), main=os.getpid(), **options)
 

@@ -17,17 +17,24 @@ MODULES = {
     ".".join(["litetui", *path.relative_to(PACKAGE).with_suffix("").parts]).removesuffix(".__init__"): path
     for path in sorted(PACKAGE.rglob("*.py"))
 }
-# What each room may know of litetui. `errors`, `units` and the version are everybody's.
-COMMON = {"litetui", "litetui.errors", "litetui.units"}
+# What each room may know of litetui. The version and the modules that stand in no room are everybody's.
+COMMON = {"litetui", "litetui.errors", "litetui.files", "litetui.processes", "litetui.units"}
 ALLOWED = {
     "litetui.errors": set[str](),
     "litetui.units": {"litetui.errors"},
     "litetui.format": {"litetui.errors", "litetui.format"},
-    "litetui.replica": COMMON | {"litetui.format", "litetui.replica"},
+    "litetui.replica": COMMON | {"litetui.format", "litetui.replica", "litetui.jobs.loop", "litetui.jobs.progress"},
     "litetui.jobs": COMMON | {"litetui.jobs"},
     "litetui.primary": COMMON | {"litetui.format", "litetui.primary", "litetui.jobs.progress"},
     "litetui.ops": COMMON
-    | {"litetui.format", "litetui.replica", "litetui.primary", "litetui.ops", "litetui.jobs.progress"},
+    | {
+        "litetui.format",
+        "litetui.replica",
+        "litetui.primary",
+        "litetui.ops",
+        "litetui.jobs.loop",
+        "litetui.jobs.progress",
+    },
 }
 
 

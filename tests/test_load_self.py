@@ -31,8 +31,9 @@ class Load:
         return self
 
     def judge(self) -> int:
-        """Of a copy, made when no process of the load is left."""
-        with closing(sqlite3.connect(self.db)) as source, closing(sqlite3.connect(self.copy)) as target:
+        """Of a copy, made within one read transaction."""
+        self.copy.unlink(missing_ok=True)
+        with closing(sqlite3.connect(self.db, timeout=30)) as source, closing(sqlite3.connect(self.copy)) as target:
             source.backup(target)
         return judge(self.copy, states(self.log))
 
@@ -79,7 +80,6 @@ def test_the_last_state_is_known(load: Load) -> None:
     ],
 )
 def test_the_judge_sees_a_change(load: Load, statement: str, why: str) -> None:
-    load.copy.unlink(missing_ok=True)
     load.judge()
     load.change(statement)
     with pytest.raises(AssertionError, match=why):
@@ -87,7 +87,6 @@ def test_the_judge_sees_a_change(load: Load, statement: str, why: str) -> None:
 
 
 def test_the_judge_sees_damage(load: Load) -> None:
-    load.copy.unlink(missing_ok=True)
     load.judge()
     with load.copy.open("r+b") as file:
         file.seek(-5000, os.SEEK_END)
@@ -123,6 +122,18 @@ def test_a_rolled_back_transaction_spills_into_the_wal_and_is_no_state(tmp_path:
     assert Path(f"{load.db}-wal").stat().st_size > 10 * 4096
     assert load.judge() == 0
     assert sorted(states(load.log)) == [-1, 0]
+
+
+def test_each_copy_made_meanwhile_is_a_state(tmp_path: Path) -> None:
+    load = Load(tmp_path)
+    process = load.start("--blob", "100000", "--page-size", "1024", "--auto-vacuum", "incremental")
+    while committed(load.log) < 0:
+        assert process.poll() is None
+    for _ in range(30):
+        at_least = committed(load.log)
+        assert load.judge() >= at_least
+    load.stop.touch()
+    assert process.communicate(timeout=30)[1] == ""
 
 
 def test_stop_and_a_clean_exit(tmp_path: Path) -> None:

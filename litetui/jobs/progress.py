@@ -80,6 +80,10 @@ class CancelToken:
     def cancelled(self) -> bool:
         return self._event.is_set()
 
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait for the cancel; False if the seconds ran out before."""
+        return self._event.wait(seconds)
+
     def check(self) -> None:
         if self._event.is_set():
             raise Cancelled

@@ -17,7 +17,7 @@ from urllib.parse import quote_from_bytes
 from litetui.errors import Cancelled, DamageError, LitetuiError, OutputError
 from litetui.files import fsync
 from litetui.jobs.progress import CancelToken, Reporter
-from litetui.primary.processes import processes_with
+from litetui.processes import processes_with
 from litetui.units import format_size, printable
 
 SIDE_FILES = ("-wal", "-shm", "-journal")

@@ -27,7 +27,7 @@ from litetui.format.position import Pos
 from litetui.jobs.progress import CancelToken
 from litetui.primary import guard
 from litetui.primary.meta import Meta
-from litetui.primary.shadow import AVOID, RealWAL, Reason, Shadow, ShadowWriter, Verdict, verify
+from litetui.primary.shadow import RealWAL, Reason, Shadow, ShadowWriter, Verdict, verify
 from litetui.units import NS
 
 Mode = Literal["PASSIVE", "RESTART"]
@@ -342,14 +342,10 @@ class Database:
     def _check_identity(self) -> None:
         if not self.is_open:
             raise PrimaryError("sync the database", "it is not open", path=self.path)
-        try:
-            info = os.stat(self.path)
-        except FileNotFoundError:
-            info = None
-        if info is None or (info.st_dev, info.st_ino) != self._identity:
+        if not self.is_same_file():
             raise PrimaryError(
                 "sync the database",
-                "its file was removed" if info is None else "its file was replaced by another one",
+                "its file was replaced by another one" if os.path.exists(self.path) else "its file was removed",
                 path=self.path,
                 hint="open it again: a new generation begins with what is there now",
             )
@@ -357,6 +353,14 @@ class Database:
             self._lock.release()
             make_folder(self.meta.path, self._owner)
             self._lock.acquire()
+
+    def is_same_file(self) -> bool:
+        """Whether the database's path still names the file that is open."""
+        try:
+            info = os.stat(self.path)
+        except FileNotFoundError:
+            return False
+        return (info.st_dev, info.st_ino) == self._identity
 
     def _sync(self, cancel: CancelToken | None) -> Change:
         self._check_shadow()
@@ -576,11 +580,6 @@ class Database:
             ) from None
         except OSError as error:
             raise _system_error(error, operation, error.filename or self.meta.path) from None
-
-
-def avoid(reason: str) -> str:
-    """What would have avoided a new generation for this reason, "" where nothing can be said."""
-    return AVOID.get(reason, "")
 
 
 def _rows(connection: apsw.Connection | None, statement: str) -> list[tuple[int, ...]]:

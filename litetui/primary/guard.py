@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from litetui import processes
 from litetui.errors import LitetuiError, PrimaryError
-from litetui.primary import processes
-from litetui.primary.processes import Process
+from litetui.processes import Process
 from litetui.units import NS, format_age, printable
 
 LITESTREAM = "litestream"
@@ -95,9 +95,9 @@ def version_of(process: Process) -> str:
         if not _may_be_run(process, info):
             return ""
         key = (process.exe, info.st_dev, info.st_ino, info.st_mtime_ns)
-        if key not in _versions:
-            _versions[key] = _ask_version(fd)
-        return _versions[key]
+        if key not in _versions and (version := _ask_version(fd)):
+            _versions[key] = version  # a failure is not kept: the machine may just have been busy
+        return _versions.get(key, "")
     finally:
         os.close(fd)
 

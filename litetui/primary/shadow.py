@@ -8,7 +8,7 @@ section 3). Every frame is verified in the very bytes that are written. The shad
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -42,6 +42,11 @@ AVOID: dict[str, str] = {
     "wal restarted more than once by another process": "the WAL was restarted twice while nothing replicated; "
     "litetui replicate prevents that, and so do syncs that are closer together",
 }
+
+
+def avoid(reason: str) -> str:
+    """What would have avoided a new generation for this reason, "" where nothing can be said."""
+    return AVOID.get(reason, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,10 @@ class RealWAL:
     @property
     def size(self) -> int:
         return os.fstat(self._fd).st_size
+
+    @property
+    def mtime_ns(self) -> int:
+        return os.fstat(self._fd).st_mtime_ns
 
     def raw_header(self) -> bytes:
         return self.read(wal.HEADER_SIZE, 0)
@@ -156,66 +165,37 @@ def _last_frame(meta: Meta, shadow: Shadow) -> bytes:
         return os.pread(file.fileno(), shadow.header.frame_size, shadow.last_frame)
 
 
-class ShadowWriter:
-    """Makes and extends the shadow WALs of one meta folder. Raises OSError, and WALError for a header that is none."""
+class ShadowReader:
+    """Proves shadow WALs and looks ahead in the real one; writes nothing. Raises OSError."""
 
-    def __init__(self, meta: Meta, owner: Owner) -> None:
+    def __init__(self, meta: Meta) -> None:
         self._meta = meta
-        self._owner = owner
         self._buffer = np.empty(0, np.uint8)
-        self._unsynced: set[str] = set()
-
-    def begin(self, generation: str, index: int, raw: bytes) -> Shadow:
-        """A new shadow WAL that holds the header only."""
-        header = wal.WALHeader.parse(raw)
-        path = self._meta.wal_path(generation, index)
-        make_folder(os.path.dirname(path), self._owner)
-        fd = os.open(path + ".tmp", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        try:
-            self._owner.give(fd)
-            write_all(fd, raw)
-        finally:
-            os.close(fd)
-        os.rename(path + ".tmp", path)
-        self._unsynced |= {path, os.path.dirname(path)}
-        return Shadow(generation, index, raw, header, wal.HEADER_SIZE, header.checksum)
 
     def recover(self, generation: str) -> Shadow | Reason:
-        """The newest shadow WAL of a generation, proved again, its file cut behind the last commit; or why not."""
+        """The newest shadow WAL of a generation, proved from its first byte; or why there is none."""
         indexes = self._meta.indexes(generation)
         if not indexes:
             return "no shadow wal"
-        path = self._meta.wal_path(generation, indexes[-1])
-        with RealWAL(path) as file:
-            raw, size = file.raw_header(), file.size
+        with RealWAL(self._meta.wal_path(generation, indexes[-1])) as file:
+            raw = file.raw_header()
             try:
                 header = wal.WALHeader.parse(raw)
             except wal.WALError:
                 return "short shadow wal"
-            begun = Shadow(generation, indexes[-1], raw, header, wal.HEADER_SIZE, header.checksum)
-            end, state, _ = self._scan(file, begun, None, None)
-        if size > end:
-            os.truncate(path, end)
-            self._unsynced.add(path)
-        return Shadow(generation, indexes[-1], raw, header, end, state)
+            return self.reach(file, Shadow(generation, indexes[-1], raw, header, wal.HEADER_SIZE, header.checksum))
 
-    def extend(self, shadow: Shadow, real: RealWAL, cancel: CancelToken | None = None) -> Shadow:
-        """Append the real WAL's committed frames from the shadow's end on, as far as they belong to this WAL."""
-        path = self._meta.wal_path(shadow.generation, shadow.index)
-        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-        end, written = shadow.offset, True
-        try:
-            os.lseek(fd, shadow.offset, os.SEEK_SET)
-            end, state, written = self._scan(real, shadow, fd, cancel)
-        finally:
-            # Also after an error: what is behind the last commit is not the shadow's.
-            if written:
-                os.ftruncate(fd, end)
-            os.close(fd)
-        if end == shadow.offset:
-            return shadow
-        self._unsynced.add(path)
-        return Shadow(shadow.generation, shadow.index, shadow.raw, shadow.header, end, state)
+    def reach(self, file: RealWAL, shadow: Shadow) -> Shadow:
+        """The shadow as it would be with all the committed frames of a file."""
+        end, state, _ = self._scan(file, shadow, None, None)
+        return replace(shadow, offset=end, state=state)
+
+    def database_pages(self, file: RealWAL, shadow: Shadow) -> int:
+        """The database's size in pages at the last commit of a file; 0 where it has none."""
+        end = self.reach(file, shadow).offset
+        if end == wal.HEADER_SIZE:
+            return 0
+        return int.from_bytes(file.read(4, end - shadow.header.frame_size + 4), "big")
 
     def _scan(
         self, real: RealWAL, shadow: Shadow, out: int | None, cancel: CancelToken | None
@@ -251,6 +231,58 @@ class ShadowWriter:
         if len(self._buffer) < size:
             self._buffer = np.empty(size, np.uint8)
         return memoryview(self._buffer)[:size]  # type: ignore[arg-type]
+
+
+class ShadowWriter(ShadowReader):
+    """Makes and extends the shadow WALs of one meta folder. Raises OSError, and WALError for a header that is none."""
+
+    def __init__(self, meta: Meta, owner: Owner) -> None:
+        super().__init__(meta)
+        self._owner = owner
+        self._unsynced: set[str] = set()
+
+    def begin(self, generation: str, index: int, raw: bytes) -> Shadow:
+        """A new shadow WAL that holds the header only."""
+        header = wal.WALHeader.parse(raw)
+        path = self._meta.wal_path(generation, index)
+        make_folder(os.path.dirname(path), self._owner)
+        fd = os.open(path + ".tmp", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            self._owner.give(fd)
+            write_all(fd, raw)
+        finally:
+            os.close(fd)
+        os.rename(path + ".tmp", path)
+        self._unsynced |= {path, os.path.dirname(path)}
+        return Shadow(generation, index, raw, header, wal.HEADER_SIZE, header.checksum)
+
+    def recover(self, generation: str) -> Shadow | Reason:
+        """The same, and its file is cut behind the last commit."""
+        found = super().recover(generation)
+        if isinstance(found, Shadow):
+            path = self._meta.wal_path(generation, found.index)
+            if os.stat(path).st_size > found.offset:
+                os.truncate(path, found.offset)
+                self._unsynced.add(path)
+        return found
+
+    def extend(self, shadow: Shadow, real: RealWAL, cancel: CancelToken | None = None) -> Shadow:
+        """Append the real WAL's committed frames from the shadow's end on, as far as they belong to this WAL."""
+        path = self._meta.wal_path(shadow.generation, shadow.index)
+        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        end, written = shadow.offset, True
+        try:
+            os.lseek(fd, shadow.offset, os.SEEK_SET)
+            end, state, written = self._scan(real, shadow, fd, cancel)
+        finally:
+            # Also after an error: what is behind the last commit is not the shadow's.
+            if written:
+                os.ftruncate(fd, end)
+            os.close(fd)
+        if end == shadow.offset:
+            return shadow
+        self._unsynced.add(path)
+        return replace(shadow, offset=end, state=state)
 
     def sync_to_disk(self) -> None:
         """Bring everything that was written to the disk: files, then folders."""

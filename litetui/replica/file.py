@@ -93,16 +93,23 @@ class FileReplica:
         """A sync, and a snapshot unless the one of this index is there already. Raises LitetuiError."""
         return self._bound().snapshot(report, cancel)
 
-    def start(self, interval_s: float = 1.0, failed: Callable[[LitetuiError], None] = lambda _: None) -> None:
+    def start(
+        self,
+        interval_s: float = 1.0,
+        *,
+        failed: Callable[[LitetuiError], None] = lambda _: None,
+        done: Callable[[ReplicaChange], None] = lambda _: None,
+    ) -> None:
         """Sync in a thread of its own whenever the database's shadow WAL has grown, at most each `interval_s`.
 
-        An error goes to `failed`, and the sync is tried again, less and less often.
+        What was done goes to `done`, an error to `failed`; then the sync is tried again, less and less often.
         """
         live = self._bound()
         if self._loop is None:
-            self._loop = Loop(f"replica-{self.name}", interval_s, lambda: live.sync(), failed)
+            self._loop = Loop(f"replica-{self.name}", interval_s, lambda: done(live.sync()), failed)
             live.database.listeners.append(self._loop.wake)
             self._loop.start()
+            self._loop.wake()
 
     def stop(self) -> None:
         """End the thread, after a last sync if the last one did not fail."""

@@ -17,10 +17,11 @@ from pathlib import Path
 import apsw
 import pytest
 
+from litetui import processes
 from litetui.errors import PrimaryError
-from litetui.primary import guard, processes
+from litetui.primary import guard
 from litetui.primary.guard import MetaLock, Replicator, Watch, holder, look, refusal, version_of, warnings
-from litetui.primary.processes import Process
+from litetui.processes import Process
 from litetui.units import NS
 from tests.primary.helpers import ROOT, child, holding
 
@@ -386,8 +387,9 @@ def test_real_litestream_is_found_with_its_version(release: str, version: str, t
 
         def ready() -> bool:
             assert litestream.poll() is None, log.read_text()
-            watch = see(db, meta)
-            return bool(watch.replicators and watch.meta and (watch.newest_ltx_ns or release == "3"))
+            watch = see(db, meta, versions=True)
+            versions = [r.version for r in watch.replicators]
+            return bool(any(versions) and watch.meta and (watch.newest_ltx_ns or release == "3"))
 
         _wait(ready, 20, "Litestream to open the database")
         watch = see(db, meta, versions=True)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from litetui.primary import processes
-from litetui.primary.processes import (
+from litetui import processes
+from litetui.processes import (
     Process,
     hidden_processes,
     in_container,
@@ -153,7 +153,7 @@ def test_hidden_are_those_that_refuse_and_may_hold_files(tmp_path: Path, monkeyp
 
 _AS_NOBODY = """
 import json, os, sys
-from litetui.primary.processes import hidden_processes, unseen_processes
+from litetui.processes import hidden_processes, unseen_processes
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 print(json.dumps([unseen_processes(), [[p.pid, p.name] for p in hidden_processes()]]))
 """

@@ -36,16 +36,17 @@ class Loop:
         self._every = every
         self._changed = threading.Condition()
         self._woken = False
+        self._hurried = False
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
-    def wake(self) -> None:
-        """There is something to do. From any thread."""
+    def wake(self, *, now: bool = False) -> None:
+        """There is something to do; `now`: whatever the interval says. From any thread."""
         with self._changed:
-            self._woken = True
+            self._woken, self._hurried = True, self._hurried or now
             self._changed.notify_all()
 
     def stop(self, *, last: bool = False, timeout: float | None = None) -> bool:
@@ -89,9 +90,10 @@ class Loop:
         with self._changed:
             if not self.failures:
                 self._changed.wait_for(lambda: self._woken or self._stopping, self._every)
-            self._woken = False
+            self._woken = self._hurried = False
             return not self._stopping
 
     def _pause(self, seconds: float) -> bool:
         with self._changed:
-            return not self._changed.wait_for(lambda: self._stopping, seconds)
+            self._changed.wait_for(lambda: self._stopping or self._hurried, seconds)
+            return not self._stopping

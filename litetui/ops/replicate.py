@@ -108,6 +108,8 @@ class Replicator:
                     results.append(run_open(self.database, replica, report=self.report, cancel=cancel))
                 except LitetuiError as error:
                     errors.append(error)
+            self._generation = self.database.generation
+            self._clean()
         finally:
             self.database.close()
         if errors:
@@ -140,7 +142,7 @@ class Replicator:
             loop.stop(timeout=_STOP_SECONDS)
         self._monitor.stop(last=True, timeout=_STOP_SECONDS)
         for replica in self.replicas:
-            replica.stop()
+            replica.stop(_STOP_SECONDS)
 
     # ---- the monitor
 
@@ -210,7 +212,7 @@ class Replicator:
 
     def sync_now(self) -> None:
         """Look at once, whatever the intervals say."""
-        self._monitor.wake()
+        self._monitor.wake(now=True)
 
     def snapshot_now(self, report: Reporter, cancel: CancelToken) -> list[SyncResult]:
         """A snapshot into each replica, beside the running loops."""

@@ -210,7 +210,9 @@ def run(
     db = Database(database)
     db.open(takeover=takeover)
     try:
-        return run_open(db, bind(db, replica, layout), snapshot=snapshot, report=report, cancel=cancel)
+        result = run_open(db, bind(db, replica, layout), snapshot=snapshot, report=report, cancel=cancel)
+        db.clean(result.pos.index)
+        return result
     finally:
         db.close()
 
@@ -237,7 +239,6 @@ def run_open(
     report.phase("shadow WAL")
     database.sync(cancel)
     done = replica.snapshot(report, cancel) if snapshot else replica.sync(report, cancel)
-    database.clean(done.pos.index)
     reason = database.new_generation_reason if database.generation != before else ""
     if reason:
         hint = avoid(reason)

@@ -73,6 +73,15 @@ class Counters:
     sync_seconds: float = 0.0
 
 
+@dataclass(slots=True)
+class CheckpointCounters:
+    """Checkpoints of one mode: how many, how many did not reach their end, seconds."""
+
+    count: int = 0
+    errors: int = 0
+    seconds: float = 0.0
+
+
 class Database:
     """A live database, and its shadow WAL beside it.
 
@@ -97,7 +106,7 @@ class Database:
         self.limits = limits or Limits()
         self.page_size = 0
         self.counters = Counters()
-        self.checkpoints: dict[tuple[Mode, bool], int] = {}
+        self.checkpoints: dict[Mode, CheckpointCounters] = {}
         self.warnings: list[str] = []
         self.listeners: list[Callable[[], None]] = []
         self.new_generation_reason = ""
@@ -107,6 +116,7 @@ class Database:
         self._fd = -1
         self._identity = (0, 0)
         self._reader: apsw.Connection | None = None
+        self._next_reader: apsw.Connection | None = None
         self._writer: apsw.Connection | None = None
         self._checkpointer: apsw.Connection | None = None
         self._owner = Owner(0o600, os.getuid(), os.getgid())
@@ -149,6 +159,10 @@ class Database:
             except OSError as error:
                 self._close()
                 raise _system_error(error, "open the database", self.path) from None
+            except UnicodeError:
+                self._close()
+                cause = "its path is not UTF-8, and SQLite takes no other"
+                raise PrimaryError("open the database", cause, path=self.path, hint="rename it") from None
             except apsw.Error as error:
                 self._close()
                 raise _sqlite_error(error, "open the database", self.path) from None
@@ -202,6 +216,7 @@ class Database:
         # Only this connection's own commits shorten the WAL, and only once the shadow has all of it.
         self._writer.pragma("journal_size_limit", most)
         self._reader = self._connection()
+        self._next_reader = self._connection()
         self._checkpointer = self._connection()
 
     def _connection(self) -> apsw.Connection:
@@ -226,10 +241,10 @@ class Database:
             self._close()
 
     def _close(self) -> None:
-        for connection in (self._reader, self._checkpointer, self._writer):
+        for connection in (self._reader, self._next_reader, self._checkpointer, self._writer):
             if connection is not None:
                 connection.close(True)
-        self._reader = self._checkpointer = self._writer = None
+        self._reader = self._next_reader = self._checkpointer = self._writer = None
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
@@ -245,6 +260,13 @@ class Database:
         _rows(self._reader, "BEGIN")
         _rows(self._reader, "SELECT count(1) FROM _litestream_seq")
         self._complete = False
+
+    def _move_hold(self) -> None:
+        """Hold the WAL at its present end instead, without letting go in between: a checkpoint may go up to there."""
+        before = self._reader
+        self._reader, self._next_reader = self._next_reader, self._reader
+        self._hold_wal()
+        _rows(before, "ROLLBACK")
 
     def _let_go(self) -> None:
         self._complete = False
@@ -364,6 +386,8 @@ class Database:
 
     def _sync(self, cancel: CancelToken | None) -> Change:
         self._check_shadow()
+        if self._reader is not None and not self._reader.in_transaction:
+            self._hold_wal()  # SQLite ends a transaction by itself after some errors
         version = int(str(self._writer.pragma("data_version"))) if self._writer is not None else 0
         if version == self._seen_version and self._shadow is not None and self._complete:
             return Change()
@@ -492,13 +516,17 @@ class Database:
                 return False
             self._sync(None)
             self._shadows.sync_to_disk()
+            began = time.monotonic()
             try:
                 done = self._passive() if mode == "PASSIVE" else self._restart()
                 if done:
                     self._next_index()
             except apsw.BusyError:
                 done = False
-            self.checkpoints[mode, done] = self.checkpoints.get((mode, done), 0) + 1
+            counters = self.checkpoints.setdefault(mode, CheckpointCounters())
+            counters.count += 1
+            counters.errors += not done
+            counters.seconds += time.monotonic() - began
             pause = time.monotonic() + (0.0 if done else self.limits.busy_timeout_s)
             if mode == "PASSIVE":
                 self._next_passive = pause
@@ -507,6 +535,9 @@ class Database:
             return done
 
     def _passive(self) -> bool:
+        # Most of it is moved while others write; what is left keeps them out only for a moment.
+        self._move_hold()
+        self._run_checkpoint("PASSIVE")
         with self._write_lock():
             self._copy(None)
             self._shadows.sync_to_disk()

@@ -58,7 +58,7 @@ class Watch:
 
     replicators    those at work on the database
     unseen         why there may be more, "" if everything could be looked into
-    meta           whose traces the meta folder holds: "", "v0.3" (also litetui's own), "v0.5" or "v0.3 and v0.5"
+    meta           which Litestream's traces the meta folder holds: "", "v0.3", "v0.5" or "v0.3 and v0.5"
     newest_ltx_ns  when Litestream 0.5 last wrote into the meta folder
     """
 
@@ -77,7 +77,8 @@ def look(database: str, meta: str, *, versions: bool = False) -> Watch:
     unseen: list[str] = []
     names = set(_listing(meta, unseen))
     others = _other_litetui(meta, unseen) if LOCK_NAME in names else []
-    v03, v05 = bool({"generation", "generations"} & names), "ltx" in names
+    # Where litetui has been, the v0.3 files are its own.
+    v03, v05 = bool({"generation", "generations"} & names) and LOCK_NAME not in names, "ltx" in names
     layouts = [name for name, there in (("v0.3", v03), ("v0.5", v05)) if there]
     newest = _newest_ltx(os.path.join(meta, "ltx"), unseen) if v05 else None
     replicators = (*_litestreams(database, versions), *others)

@@ -111,11 +111,12 @@ class FileReplica:
             self._loop.start()
             self._loop.wake()
 
-    def stop(self) -> None:
-        """End the thread, after a last sync if the last one did not fail."""
+    def stop(self, timeout: float | None = None) -> None:
+        """End the thread, after a last sync if the last one did not fail. `timeout` in seconds, for a thread that is
+        stuck in the kernel."""
         if self._loop is not None:
             self._bound().database.listeners.remove(self._loop.wake)
-            self._loop.stop(last=True)
+            self._loop.stop(last=True, timeout=timeout)
             self._loop = None
 
     def _bound(self) -> Live:

@@ -7,6 +7,7 @@ of the database, differs from it, or needs a shadow WAL that is gone) makes the 
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -69,7 +70,7 @@ class _Ended(Exception):
 
 
 class Live:
-    """The writing side of a FileReplica that is bound to a database. Not for two threads at a time."""
+    """The writing side of a FileReplica that is bound to a database. Threads take turns."""
 
     def __init__(self, replica: FileReplica, database: Primary, layout: Layout | None) -> None:
         self.replica = replica
@@ -81,6 +82,7 @@ class Live:
         self._layout: Layout = layout or "segments"
         self._header: wal.WALHeader | None = None
         self._was_there = os.path.isdir(replica.path)
+        self._mutex = threading.Lock()
 
     def sync(self, report: Reporter | None = None, cancel: CancelToken | None = None) -> ReplicaChange:
         """Write what the shadow WAL has and the replica lacks, a snapshot first where the generation has none.
@@ -108,6 +110,7 @@ class Live:
         cancel: CancelToken | None,
     ) -> ReplicaChange:
         report, cancel = report or Reporter(), cancel or CancelToken()
+        self._mutex.acquire()
         try:
             self._ready()
             with self.writer.locked():
@@ -128,6 +131,8 @@ class Live:
         except BaseException:
             self.pos = Pos()
             raise
+        finally:
+            self._mutex.release()
 
     def _ready(self) -> None:
         self.writer.owner = self.database.owner()

@@ -1,0 +1,9 @@
+"""The command line: words in, operations called, tables or JSON out. Imports the terminal UI only to open it.
+
+numpy and the codecs are imported by the commands that need them, so that `--help` stays fast.
+"""
+
+from litetui.cli import live, look, restore
+from litetui.cli.main import cli, run
+
+__all__ = ["cli", "live", "look", "restore", "run"]

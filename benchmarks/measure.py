@@ -40,7 +40,7 @@ def run(command: Sequence[str | os.PathLike[str]]) -> Cost:
         if pid:
             break
         if now >= next_look:
-            private, next_look = max(private, _anonymous(process.pid)), now + _EVERY
+            private, next_look = max(private, anonymous(process.pid)), now + _EVERY
         time.sleep(0.001)
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.stderr is not None
@@ -52,7 +52,8 @@ def run(command: Sequence[str | os.PathLike[str]]) -> Cost:
     return Cost(now - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, private)
 
 
-def _anonymous(pid: int) -> float:
+def anonymous(pid: int) -> float:
+    """MiB of anonymous memory that a process has now; 0.0 if it is gone."""
     try:
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
             if line.startswith("RssAnon:"):

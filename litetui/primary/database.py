@@ -288,7 +288,6 @@ class Database:
     def _bump(self) -> None:
         """Force a write, so that the WAL has a header and a frame."""
         _rows(self._writer, _BUMP)
-        self._seen_version = -1
 
     # ---- where it is
 
@@ -388,13 +387,52 @@ class Database:
         self._check_shadow()
         if self._reader is not None and not self._reader.in_transaction:
             self._hold_wal()  # SQLite ends a transaction by itself after some errors
-        version = int(str(self._writer.pragma("data_version"))) if self._writer is not None else 0
+        # The checkpointer's connection writes nothing, so this changes with every commit of anybody.
+        version = _rows(self._checkpointer, "PRAGMA data_version")[0][0]
         if version == self._seen_version and self._shadow is not None and self._complete:
             return Change()
         self._ensure_wal()
         change = self._copy(cancel)
+        if self._lacks_commits():
+            change = self._catch_up(change)
         self._seen_version = version
         return change
+
+    def _lacks_commits(self) -> bool:
+        """Whether SQLite counts frames as committed that the shadow does not have.
+
+        They may have come this moment; but where nobody can write, their checksums are wrong: SQLite before 3.50.4
+        writes such frames after a ROLLBACK TO a savepoint that had spilled into the WAL. It finds them by the WAL's
+        index, and loses them with it.
+        """
+        assert self._checkpointer is not None
+        frames, _ = self._checkpointer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)
+        return self._shadow is not None and self._complete and self._shadow.header.end_of(frames) > self._shadow.offset
+
+    def _catch_up(self, change: Change) -> Change:
+        """Copy while nobody writes; if commits are still missing, bring them into the database, where the snapshot of a
+        new generation finds them."""
+        with self._write_lock():
+            more = self._copy(None)
+            if not self._lacks_commits():
+                return Change(change.bytes + more.bytes, change.new_generation_reason or more.new_generation_reason)
+            self._let_go()
+            try:
+                self._run_checkpoint("PASSIVE")
+            finally:
+                self._hold_wal()
+        with self._write_lock():
+            self._bump()
+        with RealWAL(self.wal_path) as real:
+            if self._shadow is None or real.raw_header() == self._shadow.raw:
+                raise PrimaryError(
+                    "sync the database",
+                    "its WAL holds commits whose checksums are wrong (SQLite before 3.50.4 writes such ones), and a "
+                    "reader keeps them from being moved into the database",
+                    path=self.wal_path,
+                    hint="end long reads, and update the application's SQLite: a crash would lose those commits",
+                )
+            return self._begin_generation(real, "wal frames with wrong checksums", None)
 
     def _find_shadow(self) -> None:
         """The newest shadow WAL of the current generation, proved; or why there is none."""

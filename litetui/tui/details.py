@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from litetui.errors import DamageError, LitetuiError
 from litetui.jobs.job import Job
+from litetui.tui import primary
 from litetui.tui.cards import Card
 from litetui.tui.model import GenerationView, ReplicaView
 from litetui.tui.outline import Key, find_group, group_text
@@ -28,8 +29,10 @@ from litetui.units import format_age, format_clock, format_duration, format_size
 
 if TYPE_CHECKING:
     from litetui.ops.frames import FrameTable
+    from litetui.tui.replication import ReplicateJob
 
 Note = tuple[str, str]
+STALE_NS = 600 * 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,19 +103,30 @@ def _without_name(text: str, generation: GenerationView) -> str:
     return text.replace(f" of generation {generation.name}", "")
 
 
-def detail(view: ReplicaView, key: Key, clock: Clock, frames: FrameTable | LitetuiError | None) -> Detail:
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What else bears on it: the jobs of the session, and the replication that it runs."""
+
+    jobs: Sequence[Job] = ()
+    own: ReplicateJob | None = None
+
+
+def detail(
+    view: ReplicaView, key: Key, clock: Clock, frames: FrameTable | LitetuiError | None, beside: Beside
+) -> Detail:
     """What to show for a line of the tree; `frames` is what a WAL holds, once it was read."""
     generation = view.generation(str(key[1])) if len(key) > 1 else None
     if generation is None:
-        return _replica(view, clock)
+        return _replica(view, clock, beside)
+    whole = _generation(view, generation, ("generation", generation.name), clock, beside)
     if key[0] == "snapshot":
-        return _snapshot(generation, int(key[2]), clock)
+        return _snapshot(generation, int(key[2]), clock) or whole
     if key[0] == "index":
-        return _index(generation, int(key[2]), clock, frames)
-    return _generation(generation, key, clock)
+        return _index(generation, int(key[2]), clock, frames) or whole
+    return _generation(view, generation, key, clock, beside)
 
 
-def _replica(view: ReplicaView, clock: Clock) -> Detail:
+def _replica(view: ReplicaView, clock: Clock, beside: Beside) -> Detail:
     now = clock()
     snapshots = sum(g.stats.snapshots for g in view.generations)
     wals = sum(g.stats.wal_files for g in view.generations)
@@ -128,10 +142,7 @@ def _replica(view: ReplicaView, clock: Clock) -> Detail:
         Card("Newest file", format_clock(updated, now, millis=False) if updated else "none",
              format_age(updated, now) if updated else ""),
     ]  # fmt: skip
-    notes: list[Note] = []
-    if updated and now - updated > 600 * 1_000_000_000:
-        age = format_duration(now - updated)
-        notes.append((f"Newest file {age} old: nothing was written, or replication stopped.", ""))
+    notes = _live_notes(view, updated, now, beside)
     tabs = [
         _attention(view.findings),
         Tab("generations", f"Generations {len(view.generations)}", GenerationSource(view, clock)),
@@ -139,6 +150,16 @@ def _replica(view: ReplicaView, clock: Clock) -> Detail:
     if not view.findings:
         tabs.reverse()
     return Detail(view.name or view.path, view.layout, cards, notes, tabs)
+
+
+def _live_notes(view: ReplicaView, updated: int, now: int, beside: Beside) -> list[Note]:
+    """Is replication running, and behind? Without a database that cannot be said."""
+    if view.primary is not None:
+        return primary.notes(view.primary, beside.own, now)
+    if not updated or now - updated <= STALE_NS:
+        return []
+    age = format_duration(now - updated)
+    return [(f"Newest file {age} old: nothing was written, or replication stopped; o attaches the database.", "")]
 
 
 def _attention(findings: Sequence[object]) -> Tab:
@@ -150,12 +171,12 @@ def _attention(findings: Sequence[object]) -> Tab:
     return Tab("attention", f"Attention {len(found)}" if found else "Attention", FindingSource(found), status)
 
 
-def _generation(generation: GenerationView, key: Key, clock: Clock) -> Detail:
+def _generation(view: ReplicaView, generation: GenerationView, key: Key, clock: Clock, beside: Beside) -> Detail:
     now = clock()
     stats, columns = generation.stats, generation.indexes
     window = stats.times
     snapshot = generation.snapshots[-1] if generation.snapshots else None
-    start, stop, subtitle = 0, len(columns), _standing(generation, now)
+    start, stop, subtitle = 0, len(columns), _standing(view, generation, now, beside)
     if key[0] in ("day", "hour", "range") and (group := find_group(generation, key)) is not None:
         start, stop = group.start, group.stop
         subtitle = f"{group_text(group, now)}: WAL {group.first:08x} to {group.last:08x}"
@@ -177,7 +198,7 @@ def _generation(generation: GenerationView, key: Key, clock: Clock) -> Detail:
         Tab("wal", f"WAL files {len(wals)}", wals),
         _attention(generation.survey.findings),
     ]  # fmt: skip
-    notes: list[Note] = []
+    notes = _live_notes(view, generation.stats.updated_ns or 0, now, beside) if generation.newest else []
     if not columns.in_order:
         notes.append(("File times do not rise with the indexes: was this replica copied without its times? "
                       "Times are no safe restore target here.", "warning"))  # fmt: skip
@@ -185,12 +206,18 @@ def _generation(generation: GenerationView, key: Key, clock: Clock) -> Detail:
     return Detail(generation.name, subtitle, cards, notes, tabs, begin.get(str(key[0]), "wal"))
 
 
-def _standing(generation: GenerationView, now: int) -> str:
-    updated = generation.stats.updated_ns
+def _standing(view: ReplicaView, generation: GenerationView, now: int, beside: Beside) -> str:
+    """Newest or ended, why it began where that is known, and what can be said of it on what evidence."""
+    updated, created = generation.stats.updated_ns, generation.stats.created_ns
     age = "" if updated is None else " " + format_age(updated, now)
     words = "newest" if generation.newest else f"ended{age}"
+    reason = view.primary.reason(generation.name) if view.primary is not None else ""
+    if reason and created is not None:
+        words += f", began {format_clock(created, now, millis=False)}: {reason}"
     if not generation.survey.restorable:
         return f"{words}; does not restore: {generation.survey.why_not}"
+    if (met := _evidence(view, generation, now, beside.jobs)) is not None:
+        return f"{words}; {met[0]}"
     return f"{words}; complete by its names, content not checked"
 
 
@@ -207,11 +234,11 @@ def _wal_source(generation: GenerationView, start: int, stop: int, clock: Clock)
     )
 
 
-def _snapshot(generation: GenerationView, index: int, clock: Clock) -> Detail:
+def _snapshot(generation: GenerationView, index: int, clock: Clock) -> Detail | None:
     now = clock()
     one = next((s for s in generation.snapshots if s.index == index), None)
     if one is None:
-        return _generation(generation, ("generation", generation.name), clock)
+        return None
     columns = generation.indexes
     after = int((columns.index >= index).sum())
     updated = generation.stats.updated_ns
@@ -233,12 +260,14 @@ def _snapshot(generation: GenerationView, index: int, clock: Clock) -> Detail:
     )
 
 
-def _index(generation: GenerationView, index: int, clock: Clock, frames: FrameTable | LitetuiError | None) -> Detail:
+def _index(
+    generation: GenerationView, index: int, clock: Clock, frames: FrameTable | LitetuiError | None
+) -> Detail | None:
     now = clock()
     columns = generation.indexes
     at = columns.row_of(index)
     if at is None:
-        return _generation(generation, ("generation", generation.name), clock)
+        return None
     last_ns = int(columns.last_ns[at])
     files = _wal_source(generation, at, at + 1, clock)
     stored = int(generation.wals.size[files.start : files.stop].sum())

@@ -42,6 +42,7 @@ class Glyphs:
     cut: str = "…"
     bullet: str = "·"
     taken: str = "◂"
+    from_: str = "←"
     rule: str = "─"
     mark: str = "▎"
     between: str = "–"
@@ -78,6 +79,7 @@ ASCII = Glyphs(
     cut="~",
     bullet="-",
     taken="<",
+    from_="<-",
     rule="-",
     mark="|",
     between="-",

@@ -7,10 +7,11 @@ the finished view and never touch the replica.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from litetui.replica.types import Finding, GenerationStats, SnapshotInfo
+from litetui.tui.primary import PrimaryView, look_at
 
 if TYPE_CHECKING:
     from litetui.ops.survey import GenerationSurvey, Survey
@@ -77,7 +78,7 @@ class GenerationView:
 
 @dataclass(frozen=True, slots=True)
 class ReplicaView:
-    """A replica as it was when the view was made; `generations` newest first."""
+    """A replica as it was when the view was made; `generations` newest first; `primary` is the attached database."""
 
     path: str
     name: str
@@ -85,6 +86,7 @@ class ReplicaView:
     survey: Survey
     generations: tuple[GenerationView, ...]
     taken_ns: int
+    primary: PrimaryView | None = None
 
     def generation(self, name: str) -> GenerationView | None:
         return next((g for g in self.generations if g.name == name), None)
@@ -98,11 +100,12 @@ class ReplicaView:
         return tuple(self.survey.findings)
 
 
-def look(replica: FileReplica, now_ns: int) -> ReplicaView:
+def look(replica: FileReplica, now_ns: int, database: str | None = None) -> ReplicaView:
     """Make the view. Blocks; raises LitetuiError."""
+    from litetui.ops.compare import another_database
     from litetui.ops.survey import survey as survey_names
 
-    survey = survey_names(replica, now_ns)
+    survey = _with(survey_names(replica, now_ns), another_database(replica))
     generations = []
     for number, of_one in enumerate(survey.generations):
         wals = replica.wals(of_one.generation)
@@ -116,7 +119,25 @@ def look(replica: FileReplica, now_ns: int) -> ReplicaView:
             )
         )
     name = os.path.basename(os.path.normpath(replica.path))
-    return ReplicaView(replica.path, name, replica.layout(), survey, tuple(generations), now_ns)
+    primary = look_at(database, replica) if database else None
+    return ReplicaView(replica.path, name, replica.layout(), survey, tuple(generations), now_ns, primary)
+
+
+def _with(survey: Survey, finding: Finding | None) -> Survey:
+    """The survey with a finding more about its newest generation, behind those that are worse."""
+    if finding is None:
+        return survey
+
+    def among(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+        worse = [f for f in findings if f.severity == "error"]
+        return (*worse, finding, *(f for f in findings if f.severity != "error"))
+
+    newest, *others = survey.generations
+    return replace(
+        survey,
+        generations=(replace(newest, findings=among(newest.findings)), *others),
+        findings=among(survey.findings),
+    )
 
 
 def index_columns(index: Any, mtime_ns: Any) -> IndexColumns:

@@ -1,8 +1,8 @@
 """What is killed: litetui that replicates at full speed. python -m tests.crash.victim DB REPLICA LAYOUT SEED
 
-It says on standard output, a line each time, which part of its work it is in: a phase when it enters it, and the one
-around it when it leaves it (`idle` outside of all). The last line is where it died. It may be started again and again
-with the same database and replica.
+It says on standard output, a line each time it enters or leaves a part of its work, where it is now: `idle`, `sync`,
+`snapshot/WAL` (the WAL that a snapshot needs). The last line is where it died. It may be started again and again with
+the same database and replica.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Phases:
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
-        self._inside = [IDLE]
+        self._inside: list[str] = []
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[None]:
@@ -49,7 +49,7 @@ class Phases:
             self._say()
 
     def _say(self) -> None:
-        os.write(self._fd, f"{self._inside[-1]}\n".encode())
+        os.write(self._fd, f"{'/'.join(self._inside) or IDLE}\n".encode())
 
 
 class ToldMeta(Meta):

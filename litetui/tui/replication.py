@@ -1,0 +1,122 @@
+"""Replicate as a job of the session: what it is at is one frozen value that the screen may read at any time."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import time
+from collections.abc import Callable
+from threading import Event, Lock, Thread
+from typing import TYPE_CHECKING
+
+from litetui.errors import LitetuiError, PrimaryError
+from litetui.jobs.job import Job, Mode
+from litetui.jobs.job import State as JobState
+from litetui.jobs.progress import CancelToken, Reporter
+from litetui.units import format_age, format_size
+
+if TYPE_CHECKING:
+    from litetui.ops.replicate import ReplicaState, Replicator, State
+    from litetui.ops.sync import SyncResult
+
+LOOK_SECONDS = 0.2
+
+
+class ReplicateJob(Job):
+    """Runs until it is cancelled, then syncs a last time.
+
+    seen  the replicator's state a moment ago. Asking for it waits for the database's lock, so the screen never asks:
+          a thread of the job's own does
+    """
+
+    def __init__(self, database: str, replica: str, *, now_ns: Callable[[], int] = time.time_ns) -> None:
+        super().__init__(
+            "replicate",
+            self._replicate,
+            title=f"{os.path.basename(database)} into {os.path.basename(replica)}",
+            target=replica,
+            mode=Mode.WRITE,
+            command=shlex.join(["litetui", "replicate", database, replica]),
+            now_ns=now_ns,
+        )
+        self.database = database
+        self.seen: State | None = None
+        self._replicator: Replicator | None = None
+        self._snapshot_turn = Lock()
+        self._snapshot_token = CancelToken()
+        self._stopping = False
+
+    @property
+    def steady(self) -> bool:
+        """Whether it runs, and has nothing to say but that."""
+        return self.state is JobState.RUNNING and self.seen is not None
+
+    @property
+    def at(self) -> ReplicaState | None:
+        """The replica as it was a moment ago."""
+        return self.seen.replicas[0] if self.seen is not None else None
+
+    @property
+    def trouble(self) -> LitetuiError | None:
+        """What goes wrong now, None when all is well."""
+        seen = self.seen
+        return None if seen is None else seen.replicas[0].error or seen.error
+
+    def words(self, now_ns: int) -> tuple[str, str]:
+        """What it is at, and the status of that."""
+        at = self.at
+        if self.state is JobState.CANCELLING:
+            return "stopping: a last sync is made", "warning"
+        if (trouble := self.trouble) is not None:
+            return f"the last sync failed, it is tried again: {trouble}", "error"
+        if at is None or not at.pos.generation:
+            return "begins", ""
+        words = f"{at.pos.short}  {format_size(at.wal_bytes)} written"
+        if at.synced_ns is not None:
+            words += f"  last sync {format_age(at.synced_ns, now_ns)}"
+        return words, ""
+
+    def sync_now(self) -> None:
+        """Look at the database at once."""
+        if self._replicator is not None:
+            self._replicator.sync_now()
+
+    def snapshot(self, report: Reporter, cancel: CancelToken) -> SyncResult:
+        """A snapshot beside the running replication, as the work of a job of its own. Raises LitetuiError."""
+        with self._snapshot_turn:
+            replicator = self._replicator
+            if self._stopping or replicator is None:
+                raise PrimaryError("take a snapshot", "the replication has ended meanwhile", path=self.database)
+            self._snapshot_token = cancel
+            return replicator.snapshot_now(report, cancel)[0]
+
+    def _replicate(self, report: Reporter, cancel: CancelToken) -> ReplicaState:
+        from litetui.ops.replicate import Options, Replicator
+
+        replicator = Replicator(self.database, [self.target], Options(), report)
+        over, stop = Event(), CancelToken()
+        watcher = Thread(target=self._watch, args=(replicator, cancel, stop, over), name="replicate-look", daemon=True)
+        watcher.start()
+        try:
+            replicator.run(stop)
+        finally:
+            over.set()
+            watcher.join()
+        state = replicator.state()
+        self.seen = state
+        if (error := self.trouble) is not None:
+            raise LitetuiError(
+                "sync a last time", error.cause, path=error.path, hint=error.hint or "the next sync goes on from here"
+            )
+        return state.replicas[0]
+
+    def _watch(self, replicator: Replicator, cancel: CancelToken, stop: CancelToken, over: Event) -> None:
+        """Keep `seen` up to date; pass the cancel on once no snapshot is being written."""
+        while not over.is_set() and not cancel.wait(LOOK_SECONDS):
+            state = replicator.state()
+            if state.pos.generation or state.error or self.seen is not None:
+                self._replicator, self.seen = replicator, state
+        self._stopping = True
+        self._snapshot_token.cancel()
+        with self._snapshot_turn:
+            stop.cancel()

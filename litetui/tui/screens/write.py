@@ -1,0 +1,80 @@
+"""The plan of a write, and the question whether to go on. Nothing is deleted, so the button has the focus."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
+from textual.widgets import Button, Static
+
+from litetui.tui.screens.dialog import Dialog
+from litetui.tui.textutil import clean
+from litetui.tui.write_plan import WritePlan
+
+
+class WriteDialog(Dialog[bool]):
+    """Answers True for going on. A plan that is refused has no way on."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+y", "copy", "Copy the command", show=False),
+        Binding("f1", "help", "Help", show=False),
+        Binding("j,down", "scroll(1)", show=False),
+        Binding("k,up", "scroll(-1)", show=False),
+    ]
+    box_id = "write-dialog"
+
+    def __init__(self, plan: WritePlan) -> None:
+        super().__init__()
+        self.plan = plan
+        go = f"enter: {plan.go.lower()}; " if plan.go else ""
+        self.keys_line = f"{go}ctrl+y: copy command; j k: scroll; esc: close"
+
+    @property
+    def title_text(self) -> str:
+        return self.plan.title
+
+    def body(self) -> ComposeResult:
+        with VerticalScroll(classes="scroll", can_focus=False):
+            yield Static(self._text(), id="write-plan")
+        with Horizontal(classes="buttons"):
+            yield Button("Close", id="close", compact=True, variant="default" if self.plan.go else "primary")
+            if self.plan.go:
+                yield Button(self.plan.go, id="go", compact=True, variant="primary")
+
+    def _text(self) -> Content:
+        plan, mark = self.plan, self.app.settings.glyphs.mark
+        parts: list[Content | str | tuple[str, str]] = []
+        if plan.error is not None:
+            parts.append((clean(str(plan.error)), "bold $text-error"))
+            if plan.error.hint:
+                parts.append(f"\nTry: {clean(plan.error.hint)}")
+            parts.append("\n\n")
+        for item in plan.items:
+            parts += [(f"{mark} ", "$text-primary"), (f"{item.label:<10}", "$foreground-muted")]
+            text = clean(item.text)
+            parts += [(text, f"$text-{item.status}") if item.status else text, "\n"]
+        parts.append((f"\n$ {clean(plan.command)}", "$foreground-muted"))
+        return Content.assemble(*parts)
+
+    def on_mount(self) -> None:
+        self.query_one("#go" if self.plan.go else "#close").focus()
+
+    @on(Button.Pressed)
+    def _answered(self, event: Button.Pressed) -> None:
+        self.dismiss(event.button.id == "go")
+
+    def action_copy(self) -> None:
+        self.app.copy(self.plan.command)
+
+    def action_help(self) -> None:
+        self.app.say(self.keys_line)
+
+    def action_scroll(self, lines: int) -> None:
+        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
+
+    def action_close(self) -> None:
+        self.dismiss(False)

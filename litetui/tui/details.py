@@ -118,12 +118,14 @@ def detail(
     generation = view.generation(str(key[1])) if len(key) > 1 else None
     if generation is None:
         return _replica(view, clock, beside)
-    whole = _generation(view, generation, ("generation", generation.name), clock, beside)
+    shown: Detail | None = None
     if key[0] == "snapshot":
-        return _snapshot(generation, int(key[2]), clock) or whole
-    if key[0] == "index":
-        return _index(generation, int(key[2]), clock, frames) or whole
-    return _generation(view, generation, key, clock, beside)
+        shown = _snapshot(generation, int(key[2]), clock)
+    elif key[0] == "index":
+        shown = _index(generation, int(key[2]), clock, frames)
+    else:
+        return _generation(view, generation, key, clock, beside)
+    return shown or _generation(view, generation, ("generation", generation.name), clock, beside)
 
 
 def _replica(view: ReplicaView, clock: Clock, beside: Beside) -> Detail:

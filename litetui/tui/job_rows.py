@@ -7,6 +7,8 @@ from collections.abc import Hashable, Sequence
 
 from litetui.jobs.job import Job, LogLine, State
 from litetui.tui.glyphs import Glyphs
+from litetui.tui.replication import ReplicateJob
+from litetui.tui.report import outcome
 from litetui.tui.sources import Cell, Clock, Column, Source
 from litetui.units import format_clock, format_duration, format_size
 
@@ -20,7 +22,7 @@ def state_glyph(job: Job, glyphs: Glyphs) -> str:
     return glyph
 
 
-def progress_text(job: Job, glyphs: Glyphs) -> str:
+def progress_text(job: Job, glyphs: Glyphs, now_ns: int) -> str:
     """How far a job is, in words: phase, bar, percent, rate, time left; or how it ended."""
     if job.state is State.QUEUED:
         waits = job.waits_for
@@ -28,8 +30,11 @@ def progress_text(job: Job, glyphs: Glyphs) -> str:
     if job.state.ended:
         took = f"{job.state.value} after {format_duration(job.duration_ns)}"
         if job.state is State.DONE:
-            return f"done in {format_duration(job.duration_ns)}" + (f": {job.output}" if job.output else "")
+            words = outcome(job)
+            return f"done in {format_duration(job.duration_ns)}" + (f": {words}" if words else "")
         return f"{took}: {job.error}" if job.error is not None else took
+    if isinstance(job, ReplicateJob):
+        return job.words(now_ns)[0]
     progress = job.progress
     parts = [progress.phase or "begins"]
     if progress.fraction is not None:
@@ -51,18 +56,27 @@ def _amount(done: int, unit: str) -> str:
     return format_size(done) if unit == "bytes" else f"{done} {unit}".strip()
 
 
-def summary(jobs: Sequence[Job], glyphs: Glyphs) -> list[tuple[str, str]]:
+def job_status(job: Job) -> str:
+    """The status of a job's row, "" where there is nothing to say."""
+    if isinstance(job, ReplicateJob) and not job.state.ended:
+        return job.words(0)[1]
+    return STATUS.get(job.state, "success" if job.state is State.DONE else "")
+
+
+def summary(jobs: Sequence[Job], glyphs: Glyphs, now_ns: int) -> list[tuple[str, str]]:
     """All jobs in one line: text and style pairs, the unfinished first."""
     if not jobs:
-        return [("none yet: r restores", "$foreground-muted")]
+        return [("none yet: r restores, s syncs", "$foreground-muted")]
     order = sorted(jobs, key=lambda job: (job.state.ended, -job.id))[:4]
     parts: list[tuple[str, str]] = []
     for job in order:
-        status = STATUS.get(job.state, "success" if job.state is State.DONE else "")
+        status = job_status(job)
         parts.append((f"{state_glyph(job, glyphs)} ", f"$text-{status}" if status else ""))
         text = f"{job.kind} {job.state.value}"
         if job.state is State.RUNNING and job.progress.fraction is not None:
             text = f"{job.kind} {job.progress.fraction * 100:.0f} %"
+        elif isinstance(job, ReplicateJob) and not job.state.ended:
+            text = f"{job.kind} {job.words(now_ns)[0]}"
         elif job.state is State.DONE:
             text = f"{job.kind} {format_duration(job.duration_ns)}"
         parts.append((text + "   ", ""))
@@ -72,7 +86,7 @@ def summary(jobs: Sequence[Job], glyphs: Glyphs) -> list[tuple[str, str]]:
 class JobSource(Source):
     """The jobs of the session, the newest first."""
 
-    empty = "no job has run yet: r restores"
+    empty = "no job has run yet: r restores, s syncs"
     columns = (
         Column("", 2),
         Column("Job", 9),
@@ -80,21 +94,22 @@ class JobSource(Source):
         Column("Progress", 30, grow=True),
     )
 
-    def __init__(self, jobs: Sequence[Job], glyphs: Glyphs) -> None:
+    def __init__(self, jobs: Sequence[Job], glyphs: Glyphs, now_ns: Clock) -> None:
         self.jobs = list(reversed(jobs))
         self.glyphs = glyphs
+        self.now_ns = now_ns
 
     def __len__(self) -> int:
         return len(self.jobs)
 
     def cells(self, row: int) -> Sequence[Cell]:
         job = self.jobs[row]
-        status = STATUS.get(job.state, "success" if job.state is State.DONE else "accent")
+        status = job_status(job)
         return (
-            (state_glyph(job, self.glyphs), status),
+            (state_glyph(job, self.glyphs), status or "accent"),
             job.kind,
             job.title,
-            (progress_text(job, self.glyphs), status if job.state is State.FAILED else ""),
+            (progress_text(job, self.glyphs, self.now_ns()), "error" if status == "error" else ""),
         )
 
     def key(self, row: int) -> Hashable:

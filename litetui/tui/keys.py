@@ -18,6 +18,8 @@ class Situation:
 
     pane: str = "tree"  # tree, detail, jobs, log
     replica: bool = False
+    database: bool = False
+    replicating: bool = False
     generations: int = 0
     readonly: bool = False
     table_rows: int = 0
@@ -84,7 +86,19 @@ def _needs_replica(at: Situation) -> str:
     return "" if at.replica else "no replica is open: press O"
 
 
-def _writes(what: str) -> WhyNot:
+def _writes(at: Situation) -> str:
+    if at.readonly:
+        return "started with --readonly"
+    if not at.replica:
+        return "no replica is open: press O"
+    return "" if at.database else "no database attached: press o"
+
+
+def _attach(at: Situation) -> str:
+    return "this session replicates the attached database: S ends that" if at.replicating else ""
+
+
+def _deletes(what: str) -> WhyNot:
     def why_not(at: Situation) -> str:
         if at.readonly:
             return "started with --readonly"
@@ -121,12 +135,21 @@ def _cancel(at: Situation) -> str:
     return "no job runs"
 
 
-RESTORE, LOOK, MOVE, JOBS, APP = "Restore", "Look", "Move", "Jobs and log", "litetui"
-LATER = "With a database (later versions)"
+RESTORE, REPLICATE = "Restore", "Replicate"
+LOOK, MOVE, JOBS, APP = "Look", "Move", "Jobs and log", "litetui"
+LATER = "Later versions"
 
 ACTIONS: tuple[Action, ...] = (
     Action("restore", ("r",), "restore", "restore what the cursor stands on; the plan is shown first",
            RESTORE, rank=1, why_not=_restore),
+    Action("attach", ("o",), "attach", "attach the database that this replica belongs to: who replicates it, how far "
+           "the replica is behind", REPLICATE, rank=11, why_not=_attach),
+    Action("sync", ("s",), "sync", "copy what the database has committed into the replica, now; the plan first where "
+           "a generation or a replica begins", REPLICATE, rank=20, why_not=_writes),
+    Action("snapshot", ("n",), "snapshot", "write a snapshot of the database into the replica", REPLICATE,
+           rank=17, why_not=_writes),
+    Action("replicate", ("S",), "replicate", "keep syncing while litetui is open; again to end it", REPLICATE,
+           rank=18, why_not=_writes),
     Action("filter", ("slash",), "filter", "show only rows that hold the text; `!text` those that do not",
            LOOK, rank=4, panes=("detail",), why_not=_table),
     Action("open_row", ("enter",), "open", "open what the cursor stands on", LOOK, "table", "choose",
@@ -169,18 +192,10 @@ ACTIONS: tuple[Action, ...] = (
            "open or close the branch; on a leaf, go to its details", MOVE, "tree", "choose"),
     Action("cancel", ("x",), "cancel job", "cancel the job under the cursor, or the only one that runs",
            JOBS, rank=3, panes=("jobs",), why_not=_cancel),
-    Action("sync", ("s",), "sync", "copy what the database has committed into the replica",
-           LATER, rank=20, why_not=_writes("sync")),
-    Action("replicate", ("S",), "replicate", "keep syncing while litetui is open", LATER,
-           why_not=_writes("replicate")),
-    Action("snapshot", ("n",), "snapshot", "write a snapshot of the database into the replica", LATER,
-           why_not=_writes("snapshot")),
     Action("validate", ("v",), "validate", "read every byte and say what can be restored",
            LATER, rank=21, why_not=_later("validation")),
     Action("retention", ("t",), "retention", "delete what is older than a duration", LATER, rank=22,
-           why_not=_writes("retention")),
-    Action("attach", ("o",), "attach", "attach the database that this replica belongs to", LATER,
-           why_not=_later("attaching a database")),
+           why_not=_deletes("retention")),
     Action("open", ("O",), "open replica", "open another replica", APP, rank=15),
     Action("palette", ("ctrl+p",), "palette", "search all actions", APP, rank=16),
     Action("theme", ("T",), "theme", "the next colour theme, dark or light", APP),
@@ -207,10 +222,14 @@ def bindings(*where: str) -> list[Binding]:
     ]
 
 
-def for_footer(pane: str) -> list[Action]:
-    """The actions of a pane's footer, the most important first."""
+ATTACHED_RANKS = {"sync": 0.5, "replicate": 1.5, "snapshot": 7.0, "attach": 19.0}
+
+
+def for_footer(pane: str, *, database: bool = False) -> list[Action]:
+    """The actions of a pane's footer, the most important first; with a database attached, those that write it."""
     shown = [a for a in ACTIONS if a.rank is not None and (not a.panes or pane in a.panes)]
-    return sorted(shown, key=lambda action: action.rank or 0)
+    ranks = ATTACHED_RANKS if database else {}
+    return sorted(shown, key=lambda action: ranks.get(action.id, action.rank or 0))
 
 
 def groups() -> Iterable[tuple[str, list[Action]]]:

@@ -59,7 +59,8 @@ def outline(view: ReplicaView, opened: Collection[Key], now_ns: int) -> list[Lin
     lines = [Line(root, 0, view.name or view.path, f"{count} {plural}", branch=count > 0, open=is_open)]
     if is_open:
         for generation in view.generations:
-            lines.extend(_generation(generation, opened, now_ns))
+            reason = view.primary.reason(generation.name) if view.primary is not None else ""
+            lines.extend(_generation(generation, opened, now_ns, reason))
     return lines
 
 
@@ -117,10 +118,13 @@ def find_group(generation: GenerationView, key: Key) -> Group | None:
     return search(0, len(columns), "")
 
 
-def _generation(generation: GenerationView, opened: Collection[Key], now_ns: int) -> Iterator[Line]:
+def _generation(
+    generation: GenerationView, opened: Collection[Key], now_ns: int, reason: str
+) -> Iterator[Line]:
     key: Key = ("generation", generation.name)
     is_open = key in opened
     glyph, status, note = _verdict(generation, now_ns)
+    note += f", {reason}" if reason else ""
     yield Line(key, 1, generation.name, note, glyph, status, branch=True, open=is_open)
     if not is_open:
         return

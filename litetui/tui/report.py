@@ -8,18 +8,59 @@ from typing import TYPE_CHECKING
 
 from litetui.jobs.job import Job, State
 from litetui.tui.outline import Key
+from litetui.tui.replication import ReplicateJob
 from litetui.tui.textutil import clean
 from litetui.units import format_duration, format_size
 
 if TYPE_CHECKING:
+    from litetui.ops.replicate import ReplicaState
     from litetui.ops.restore import RestoreResult
+    from litetui.ops.sync import SyncResult
+
+SYNCS = ("sync", "snapshot")
+
+
+def outcome(job: Job) -> str:
+    """What a job that is done has made, in a few words."""
+    if job.state is not State.DONE:
+        return ""
+    if isinstance(job, ReplicateJob):
+        at: ReplicaState = job.result
+        return f"up to {at.pos.short}, {format_size(at.wal_bytes)} written"
+    if job.kind not in SYNCS:
+        return job.output
+    result: SyncResult = job.result
+    words = f"up to {result.pos.short}, {format_size(result.bytes)} of WAL"
+    if result.snapshot_created:
+        words += f", snapshot {result.pos.index:08x}"
+    elif job.kind == "snapshot":
+        words += ", the snapshot of this index was there already"
+    return words + (", new generation" if result.new_generation_reason else "")
 
 
 def result_lines(job: Job) -> list[str]:
-    """What a finished restore says: the file, its mode and owner, the check, the next steps."""
-    if job.state is not State.DONE or job.kind != "restore":
+    """What a finished job says. A restore: the file, its mode and owner, the check, the next steps."""
+    if job.state is not State.DONE:
         return []
-    result: RestoreResult = job.result
+    if isinstance(job, ReplicateJob):
+        return [f"position {job.result.pos}", f"{format_size(job.result.wal_bytes)} of WAL written"]
+    if job.kind in SYNCS:
+        return _sync_lines(job.result)
+    return _restore_lines(job.result) if job.kind == "restore" else []
+
+
+def _sync_lines(result: SyncResult) -> list[str]:
+    lines = [f"position {result.pos}", f"{format_size(result.bytes)} of WAL written"]
+    if result.snapshot_created:
+        lines.append(f"snapshot {result.pos.index:08x} written")
+    if result.compressed:
+        lines.append(f"{result.compressed} WALs compressed")
+    if result.new_generation_reason:
+        lines.append(f"generation {result.pos.generation} began: {result.new_generation_reason}")
+    return lines + list(result.warnings)
+
+
+def _restore_lines(result: RestoreResult) -> list[str]:
     lines = [
         f"{result.output}: {format_size(result.database_size)}, mode {result.mode & 0o7777:o}, "
         f"owner {result.owner}, integrity check {result.integrity_check}",
@@ -41,8 +82,8 @@ def job_lines(jobs: Sequence[Job], stuck: Sequence[Job]) -> list[str]:
             if job.error is not None and job.state is State.FAILED:
                 words += f": {job.error}"
         parts = [f"{job.kind} {words}"]
-        if job.state is State.DONE and job.output:
-            parts.append(job.output)
+        if words := outcome(job):
+            parts.append(words)
         if job.command:
             parts.append(f"$ {job.command}")
         lines.append(clean("  ".join(parts)))

@@ -15,7 +15,7 @@ from litetui.format import names, wal
 from litetui.jobs.progress import CancelToken
 from litetui.primary import shadow as module
 from litetui.primary.meta import Meta
-from litetui.primary.shadow import AVOID, RealWAL, Reason, Shadow, ShadowReader, ShadowWriter, avoid, verify
+from litetui.primary.shadow import RealWAL, Reason, Shadow, ShadowReader, ShadowWriter, avoid, verify
 from tests.build import GENERATION, History, add_frame
 
 OWNER = Owner(0o640, os.getuid(), os.getgid())
@@ -316,13 +316,9 @@ def test_while_the_lock_is_held_one_restart_loses_nothing_whatever_it_overwrites
     assert bench.verdict(shadow, _twice(made), complete=True)[0]
 
 
-def test_only_reasons_that_an_operator_can_prevent_say_how(bench: Bench) -> None:
-    assert set(AVOID) == {
-        "wal truncated by another process",
-        "wal overwritten by another process",
-        "wal restarted more than once by another process",
-    }
-    assert all("litetui replicate" in avoid(reason) for reason in AVOID)
+def test_reasons_that_an_operator_can_prevent_say_how(bench: Bench) -> None:
+    for reason in ("truncated", "overwritten", "restarted more than once"):
+        assert "litetui replicate" in avoid(f"wal {reason} by another process")
     assert avoid("no generation exists") == ""
 
 

@@ -8,6 +8,7 @@ from textual import on
 
 from litetui.tui import keys
 from litetui.tui.outline import Key
+from litetui.tui.screens.attach import AttachDialog
 from litetui.tui.screens.browser_view import PANES, BrowserView
 from litetui.tui.screens.copy_menu import CopyMenu
 from litetui.tui.screens.export import ExportDialog
@@ -70,6 +71,20 @@ class Browser(BrowserView):
         if at >= len(transactions):
             return f"{int(key[2]):08x}"
         return f"{key[1]}/{int(key[2]):08x}:{int(transactions.end_offset[at])}"
+
+    # the database
+
+    def do_attach(self) -> None:
+        self.app.push_screen(AttachDialog(self.app.path or "", self.app.database or ""), self.app.attach)
+
+    def do_sync(self) -> None:
+        self.app.writing.sync()
+
+    def do_snapshot(self) -> None:
+        self.app.writing.snapshot()
+
+    def do_replicate(self) -> None:
+        self.app.writing.replicate()
 
     # looking
 
@@ -246,6 +261,8 @@ class Browser(BrowserView):
         if start.generation:
             found.append(("generation", start.generation))
         found.append(("replica", self.app.path or ""))
+        if self.app.database:
+            found.append(("database", self.app.database))
         if self.app.path:
             found.append(("command", self.app.command_for(self.shown_key)))
         if self.pane in ("detail", "jobs", "log"):

@@ -7,6 +7,7 @@ details.py; this screen brings the two together.
 from __future__ import annotations
 
 from collections.abc import Hashable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from textual import getters, on
@@ -20,11 +21,12 @@ from litetui.errors import LitetuiError
 from litetui.jobs.job import Job
 from litetui.jobs.progress import CancelToken, Reporter
 from litetui.tui import keys
-from litetui.tui.details import Detail, Note, Tab, detail, headline
+from litetui.tui.details import Beside, Detail, Note, Tab, detail, headline
 from litetui.tui.keys import BY_ID, Action, Situation
 from litetui.tui.messages import JobChanged, JobsMoved, LogLines
 from litetui.tui.model import ReplicaView
 from litetui.tui.outline import Key
+from litetui.tui.primary import PrimaryView
 from litetui.tui.sources import Arranged, FindingSource, Source, arrange
 from litetui.tui.textutil import clean, cut_path
 from litetui.tui.widgets.bars import Footer, Headline, Line
@@ -55,7 +57,7 @@ class BrowserView(Screen[None]):
         self.crumbs = Line(id="crumbs")
         self.tree_pane = TreePane(settings.glyphs)
         self.detail_pane = DetailPane(settings.glyphs)
-        self.jobs_pane = JobsPane(settings.glyphs)
+        self.jobs_pane = JobsPane(settings)
         self.log_pane = LogPane(settings)
         self.footer_bar = Footer(id="footer")
         self.view: ReplicaView | None = None
@@ -66,6 +68,7 @@ class BrowserView(Screen[None]):
         self.tab_of_kind: dict[str, str] = {}
         self.place: dict[Hashable, tuple[int, int]] = {}
         self.frames: dict[Key, FrameTable | LitetuiError] = {}
+        self.stale: set[Key] = set()  # frames that are shown until they are read again
         self.frames_token = CancelToken()
         self.arranging = CancelToken()
         self.filter_text = ""
@@ -103,11 +106,17 @@ class BrowserView(Screen[None]):
 
     def show_view(self, view: ReplicaView) -> None:
         """Another state of the replica: tree and table keep their place."""
-        self.view, self.trouble = view, None
-        self._forget_changed_frames()
+        before, self.view, self.trouble = self.view, view, None
+        self._note_changed_frames(before)
         self.tree_view.show(view, self.settings.now_ns())
         self.show_detail(same=self.shown is not None)
         self.tick()
+
+    def show_primary(self, primary: PrimaryView) -> None:
+        """The database was looked at again, and the replica is as it was."""
+        if self.view is not None:
+            self.view, self.trouble = replace(self.view, primary=primary), None
+            self.tick()
 
     def show_trouble(self, error: LitetuiError) -> None:
         """The replica could not be read again; what was seen stays in sight."""
@@ -119,6 +128,7 @@ class BrowserView(Screen[None]):
         self.view, self.trouble, self.shown = None, None, None
         self.shown_key = ("replica",)
         self.frames.clear()
+        self.stale.clear()
         self.place.clear()
         self.tree_view.forget(words)
         self.detail_pane.title(("Details", "bold"))
@@ -133,15 +143,29 @@ class BrowserView(Screen[None]):
         path = self.app.path or ""
         aside = ("", "") if self.app.watching else (self.app.paused_since(), "$text-warning bold")
         if self.trouble is not None:
-            self.headline.tell(path, (f"cannot read: {self.trouble.cause}", "$text-error bold"), aside)
+            verdict = (f"cannot read: {self.trouble.cause}", "$text-error bold")
         elif self.view is None:
-            self.headline.tell(path, ("reading names" if path else "", "$foreground-muted"), aside)
+            verdict = ("reading names" if path else "", "$foreground-muted")
         else:
             text, status = headline(self.view, now, self.app.runner.jobs)
-            self.headline.tell(path, (text, f"$text-{status} bold" if status else ""), aside)
+            verdict = (text, f"$text-{status} bold" if status else "")
+        self.headline.tell(path, verdict, aside, self.app.database or "")
         self.tree_view.now_ns = now
         self.table.refresh()
+        self._tell_facts()
         self.refresh_footer()
+
+    def _tell_facts(self) -> None:
+        """The facts of the shown line as they are now: ages grow, and evidence comes with jobs."""
+        if self.view is None or self.shown is None:
+            return
+        shown = self._detail(self.view)
+        self.detail_pane.title((shown.title, "bold"), ("  " + shown.subtitle, ""))
+        self.detail_pane.stats.tell(shown.cards, shown.notes)
+
+    def _detail(self, view: ReplicaView) -> Detail:
+        beside = Beside(self.app.runner.jobs, self.app.writing.running)
+        return detail(view, self.shown_key, self.settings.now_ns, self.frames.get(self.shown_key), beside)
 
     # what the tree's line shows
 
@@ -158,8 +182,7 @@ class BrowserView(Screen[None]):
         if self.view is None:
             return
         self._load_frames()
-        shown = detail(self.view, self.shown_key, self.settings.now_ns, self.frames.get(self.shown_key))
-        self.shown = shown
+        self.shown = shown = self._detail(self.view)
         ids = [tab.id for tab in shown.tabs]
         if not same or self.tab not in ids:
             wanted = self.tab_of_kind.get(str(self.shown_key[0]), shown.start_tab)
@@ -235,7 +258,7 @@ class BrowserView(Screen[None]):
         self.frames_token.cancel()
         self.app.bridge.forget("frames")
         key, replica = self.shown_key, self.app.replica
-        if key[0] != "index" or key in self.frames or replica is None:
+        if key[0] != "index" or replica is None or (key in self.frames and key not in self.stale):
             return
         token = self.frames_token = CancelToken()
 
@@ -248,6 +271,7 @@ class BrowserView(Screen[None]):
             if len(self.frames) > 8:
                 self.frames.pop(next(iter(self.frames)))
             self.frames[key] = answer
+            self.stale.discard(key)
             if key == self.shown_key:
                 self.show_detail(same=True)
 
@@ -256,13 +280,14 @@ class BrowserView(Screen[None]):
 
         self.app.bridge.delay("frames-rest", self.settings.debounce_s / 2, read)
 
-    def _forget_changed_frames(self) -> None:
-        """The newest WAL may have grown since it was read."""
-        newest = self.view.newest if self.view is not None else None
-        if newest is None or not len(newest.indexes):
-            return
-        last = int(newest.indexes.index[-1])
-        self.frames.pop(("index", newest.name, last), None)
+    def _note_changed_frames(self, before: ReplicaView | None) -> None:
+        """The newest WAL may have grown since it was read: what is known of it stays in sight until it is read again."""
+        for view in (self.view, before):
+            newest = view.newest if view is not None else None
+            if newest is not None and len(newest.indexes):
+                key: Key = ("index", newest.name, int(newest.indexes.index[-1]))
+                if key in self.frames:
+                    self.stale.add(key)
 
     # panes
 
@@ -320,10 +345,13 @@ class BrowserView(Screen[None]):
         self.table.focus()
 
     @on(JobChanged)
-    @on(JobsMoved)
     def _jobs_changed(self) -> None:
         self.jobs_pane.show(self.app.runner.jobs)
         self.tick()
+
+    @on(JobsMoved)
+    def _jobs_moved(self) -> None:
+        self.jobs_pane.show(self.app.runner.jobs)
 
     @on(LogLines)
     def _log_lines(self, event: LogLines) -> None:
@@ -335,7 +363,7 @@ class BrowserView(Screen[None]):
         def why_not(action: Action) -> str:
             return action.why_not(at)
 
-        self.footer_bar.tell(keys.for_footer(self.pane), why_not)
+        self.footer_bar.tell(keys.for_footer(self.pane, database=at.database), why_not)
 
     def situation(self) -> Situation:
         """What actions depend on."""
@@ -344,6 +372,8 @@ class BrowserView(Screen[None]):
         return Situation(
             pane=self.pane,
             replica=self.view is not None,
+            database=self.app.database is not None,
+            replicating=self.app.writing.running is not None,
             generations=len(self.view.generations) if self.view else 0,
             readonly=self.settings.readonly,
             table_rows=len(table.source),

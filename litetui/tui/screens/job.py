@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from litetui.jobs.job import Job
-from litetui.tui.job_rows import STATUS, LogSource, progress_text
+from litetui.tui.job_rows import LogSource, job_status, progress_text
 from litetui.tui.messages import JobChanged, JobsMoved, LogLines
 from litetui.tui.screens.dialog import Dialog
 from litetui.tui.textutil import clean
@@ -50,11 +50,11 @@ class JobScreen(Dialog[None]):
     def show(self) -> None:
         """The facts and the log as they are now."""
         job = self.job
-        status = STATUS.get(job.state, "success" if job.state.value == "done" else "")
+        status = job_status(job)
         parts: list[Content | str | tuple[str, str]] = [f"{clean(job.title)}\n"]
         if job.command:
             parts += [(f"$ {clean(job.command)}\n", "$foreground-muted")]
-        words = progress_text(job, self.app.settings.glyphs)
+        words = progress_text(job, self.app.settings.glyphs, self.app.settings.now_ns())
         parts.append((clean(words), f"$text-{status}" if status else "bold"))
         if job.error is not None and job.error.hint and job.state.value == "failed":
             parts.append(f"\nTry: {clean(job.error.hint)}")

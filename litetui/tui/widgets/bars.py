@@ -47,22 +47,39 @@ class Headline(Line):
         super().__init__(id=id)
         self.glyphs = glyphs
         self.path = ""
+        self.database = ""
         self.verdict: Part = ("", "")
         self.aside: Part = ("", "")
 
-    def tell(self, path: str, verdict: Part, aside: Part) -> None:
-        self.path, self.verdict, self.aside = path, verdict, aside
-        self.refresh()
+    def tell(self, path: str, verdict: Part, aside: Part, database: str = "") -> None:
+        told = (path, verdict, aside, database)
+        if told != (self.path, self.verdict, self.aside, self.database):
+            self.path, self.verdict, self.aside, self.database = told
+            self.refresh()
+
+    def _places(self, room: int) -> str:
+        """The replica and the database it comes from, in at most `room` cells."""
+        cut, arrow = self.glyphs.cut, f" {self.glyphs.from_} "
+        path, database = clean(self.path), clean(self.database)
+        if not database:
+            return cut_path(path, room, cut) if room >= 12 else ""
+        left = room - cell_len(arrow)
+        name = database.rpartition("/")[2]
+        if cell_len(path) + cell_len(database) > left:
+            database = database if cell_len(database) <= left // 2 else name
+            path = cut_path(path, max(left - cell_len(database), 0), cut)
+        if cell_len(path) < 6 or cell_len(path) + cell_len(database) > left:
+            return cut_path(clean(self.path), room, cut) if room >= 12 else ""
+        return path + arrow + database
 
     def render(self) -> Content:
         width = self.size.width
         verdict, aside = clean(self.verdict[0]), clean(self.aside[0])
-        path = clean(self.path)
         room = width - 11 - cell_len(verdict) - (cell_len(aside) + 2 if aside else 0)
-        if room < min(24, cell_len(path)) and aside:
+        if room < min(24, cell_len(clean(self.path))) and aside:
             room += cell_len(aside) + 2
             aside = ""
-        path = cut_path(path, room, self.glyphs.cut) if room >= 12 else ""
+        path = self._places(room)
         verdict = cut_end(verdict, max(0, width - 11 - cell_len(path)), self.glyphs.cut)
         right = verdict + ("  " + aside if aside else "")
         pad = " " * max(2, width - 9 - cell_len(path) - cell_len(right) - 1)

@@ -18,6 +18,7 @@ from litetui.tui.widgets.bars import Line, Part, TabBar
 from litetui.tui.widgets.replica_tree import ReplicaTree
 from litetui.tui.widgets.stats import Stats
 from litetui.tui.widgets.virtual_table import VirtualTable
+from litetui.units import format_clock
 
 LOG_KEPT = 5_000
 
@@ -83,10 +84,10 @@ class FilterInput(Input):
 class JobsPane(Pane):
     """Jobs: one line while nothing runs, rows while something does or the pane has the focus."""
 
-    def __init__(self, glyphs: Glyphs) -> None:
+    def __init__(self, settings: Settings) -> None:
         super().__init__(3, "jobs", id="jobs-pane")
-        self.glyphs = glyphs
-        self.table = VirtualTable(glyphs, id="jobs")
+        self.settings = settings
+        self.table = VirtualTable(settings.glyphs, id="jobs")
 
     def compose(self) -> ComposeResult:
         yield self.title_line
@@ -98,9 +99,9 @@ class JobsPane(Pane):
     def show(self, jobs: Sequence[Job]) -> None:
         """Show the jobs; rows and title follow, the height too."""
         unfinished = any(not job.state.ended for job in jobs)
-        self.title(("Jobs  ", "bold"), *summary(jobs, self.glyphs))
+        self.title(("Jobs  ", "bold"), *summary(jobs, self.settings.glyphs, self.settings.now_ns()))
         if [job.id for job in reversed(jobs)] != [self.table.source.key(n) for n in range(len(self.table.source))]:
-            self.table.show(JobSource(jobs, self.glyphs), same=len(self.table.source) > 0)
+            self.table.show(JobSource(jobs, self.settings.glyphs, self.settings.now_ns), same=len(self.table.source) > 0)
             if unfinished:
                 self.table.set_cursor(0)
         self.table.refresh()
@@ -144,4 +145,5 @@ class LogPane(Pane):
             return
         last = shown[-1]
         style = {"error": "$text-error", "warning": "$text-warning"}.get(last.level, "$foreground-muted")
-        self.title(("Log  ", "bold"), (f"{last.kind}: {last.text}", style))
+        clock = format_clock(last.at_ns, self.settings.now_ns(), millis=False)
+        self.title(("Log  ", "bold"), (f"{clock} {last.kind}: {last.text}", style))

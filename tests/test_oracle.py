@@ -183,14 +183,13 @@ def test_each_goes_on_where_the_other_stopped(tmp_path: Path) -> None:
     application = Application(tmp_path)
     path = tmp_path / "replica"
     replica = FileReplica(path)
-    counts: list[int] = []
-    for command in (litetui(application, path), litestream(application, path), litetui(application, path)):
+    commands = (litetui(application, path), litestream(application, path), litetui(application, path))
+    for turn, command in enumerate(commands):
         wanted = len(indexes(replica)) + 2
         with replicating(command):
             until(lambda wanted=wanted: len(indexes(replica)) > wanted, f"{wanted} indexes")  # type: ignore[misc]
-        counts.append(len(indexes(replica)))
-    with replicating(litetui(application, path)):
-        application.end()
+            if turn == len(commands) - 1:
+                application.end()
     assert len(replica.generations()) == 1
     got = ours(path, Target(), tmp_path / "ours.db")
     assert state_of(tmp_path / "ours.db") == max(application.states)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, ClassVar
@@ -16,7 +17,7 @@ from textual.message import Message
 from textual.notifications import SeverityLevel
 from textual.scrollbar import ScrollBar, ScrollBarRender
 
-from litetui.errors import LitetuiError
+from litetui.errors import LitetuiError, NotAReplicaError
 from litetui.jobs.job import Job, State
 from litetui.jobs.runner import Runner
 from litetui.tui.bridge import Bridge
@@ -25,7 +26,10 @@ from litetui.tui.messages import JobChanged, JobsMoved, LoadAnswered, LogLines, 
 from litetui.tui.model import ReplicaView, look
 from litetui.tui.outline import Key
 from litetui.tui.palette import ActionCommands
-from litetui.tui.report import command_for, copied_text, job_lines, result_lines
+from litetui.tui.primary import PrimaryView, judge, look_at
+from litetui.tui.replication import ReplicateJob
+from litetui.tui.report import command_for, copied_text, job_lines, outcome, result_lines
+from litetui.tui.screens.attach import AttachDialog
 from litetui.tui.screens.browser import Browser
 from litetui.tui.screens.job import JobScreen
 from litetui.tui.screens.open import DEMO, OpenDialog
@@ -33,33 +37,43 @@ from litetui.tui.screens.quit import QuitDialog
 from litetui.tui.settings import Settings, locale_is_utf8
 from litetui.tui.signals import INTERRUPTED, ending_on_signals
 from litetui.tui.textutil import clean
+from litetui.tui.writing import WRITES, Writing
 from litetui.units import format_clock
 
 if TYPE_CHECKING:
+    from textual.timer import Timer
+
     from litetui.replica.file import FileReplica
 
 DRAIN_SECONDS = 2.0
+LAST_SYNC_SECONDS = 15.0
 WATCH_SHARE = 20  # at most a twentieth of the time is spent on looking for changes
 NO_REPLICA = "no replica is open: O opens one"
+Opened = tuple["FileReplica", ReplicaView, str | None, LitetuiError | None]
 
 
 class LitetuiApp(App[int]):
-    """The session: one replica at a time, its jobs, its screens."""
+    """The session: one replica at a time, the database it belongs to, its jobs, its screens."""
 
     TITLE = "litetui"
     CSS_PATH = "theme.tcss"
     COMMANDS = {ActionCommands}  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+q", "quit", "Quit", show=False, priority=True)]
 
-    def __init__(self, path: str | None, settings: Settings) -> None:
+    def __init__(self, path: str | None, settings: Settings, database: str | None = None) -> None:
         super().__init__()
         ScrollBar.renderer = WholeCellBars
         self.path = path
+        self.wanted_database = database
+        self.database: str | None = None
         self.settings = settings
+        self.writing = Writing(self)
         self.runner = Runner()
         self.bridge = Bridge(self, self.runner)
         self.replica: FileReplica | None = None
         self.watching = True
+        self._look_timer: Timer | None = None
+        self._seen_pos = ""
         self.paused_at_ns = 0
         self.leaving = False
         self.leaving_when_idle = False
@@ -86,22 +100,35 @@ class LitetuiApp(App[int]):
         """Open a replica in a thread; a path that is none leads back to the question, with the reason."""
         if path is None:
             return
+        if self.replica is not None:
+            self.database = None  # it belonged to the replica that was open
         self.path = "demo" if path == DEMO else path
         self.replica = None
-        self.browser.forget("reading the replica")
+        self.browser.forget("making the demo" if path == DEMO else "reading the replica")
         now_ns = self.settings.now_ns
+        wanted = self.wanted_database or self.database
+        self.wanted_database = None
 
-        def work() -> tuple[FileReplica, ReplicaView]:
-            from litetui.replica.detect import open_replica
+        def work() -> Opened:
+            where, database, trouble = path, wanted, None
+            if path == DEMO:
+                where, database = self.make_demo()
+            try:
+                database = judge(database, where).path if database else None
+            except LitetuiError as error:
+                database, trouble = None, error
+            replica = open_or_begin(where, database)
+            return replica, look(replica, now_ns(), database), database, trouble
 
-            replica = open_replica(self.make_demo() if path == DEMO else path)
-            return replica, look(replica, now_ns())
-
-        def then(answer: tuple[FileReplica, ReplicaView]) -> None:
-            self.replica, view = answer
+        def then(answer: Opened) -> None:
+            self.replica, view, self.database, trouble = answer
             self.path = view.path
             self.browser.show_view(view)
             self._look_later(0.0)
+            if trouble is not None:
+                self.push_screen(AttachDialog(view.path, "", trouble), self.attach)
+            elif path == DEMO and not self.settings.readonly:
+                self.writing.start_replication()
 
         def fail(error: LitetuiError) -> None:
             self.browser.forget(NO_REPLICA)
@@ -110,25 +137,46 @@ class LitetuiApp(App[int]):
 
         self.bridge.load("replica", work, then, fail, path=path)
 
-    def make_demo(self) -> str:
-        """The demo's replica in a temporary folder, which goes with the session. Blocks."""
-        from litetui.demo import sample
+    def make_demo(self) -> tuple[str, str]:
+        """The demo's replica and database in a temporary folder, which go with the session. Blocks."""
+        from litetui.demo import live_demo
 
-        return self.demos.enter_context(sample())
+        demo = self.demos.enter_context(live_demo())
+        self.demos.callback(self._end_replications, os.path.dirname(demo.database))
+        return demo.replica, demo.database
 
-    def read_again(self, *, loudly: bool = False) -> None:
-        """Look for changes now."""
-        replica, now_ns = self.replica, self.settings.now_ns
-        if replica is None or self.bridge.loading("replica"):
+    def _end_replications(self, folder: str) -> None:
+        """Nothing may write into a folder that is about to go. Any thread may call this."""
+        for job in self.runner.unfinished:
+            if job.target.startswith(folder):
+                self.runner.cancel(job)
+        self.drain()
+
+    def attach(self, path: str | None) -> None:
+        """Attach a database that was judged before, or none ("")."""
+        if path is None or (path or None) == self.database:
+            return
+        self.database = path or None
+        self.browser.tick()
+        self.say(f"attached {path}" if path else "no database is attached any more")
+        self.read_again(anew=True)
+
+    def read_again(self, *, loudly: bool = False, anew: bool = False) -> None:
+        """Look for changes now. `anew`: whatever an earlier look still has to say."""
+        replica, now_ns, database = self.replica, self.settings.now_ns, self.database
+        if replica is None or (self.bridge.loading("replica") and not anew):
             return
 
-        def work() -> ReplicaView | None:
-            changed = replica.refresh()
-            return look(replica, now_ns()) if changed or loudly else None
+        def work() -> ReplicaView | PrimaryView | None:
+            if replica.refresh() or loudly or anew:
+                return look(replica, now_ns(), database)
+            return look_at(database, replica) if database else None
 
-        def then(view: ReplicaView | None) -> None:
-            if view is not None:
-                self.browser.show_view(view)
+        def then(answer: ReplicaView | PrimaryView | None) -> None:
+            if isinstance(answer, ReplicaView):
+                self.browser.show_view(answer)
+            elif answer is not None:
+                self.browser.show_primary(answer)
             elif self.browser.trouble is not None:
                 self.browser.trouble = None
             if loudly:
@@ -137,8 +185,10 @@ class LitetuiApp(App[int]):
         self.bridge.load("replica", work, then, self.browser.show_trouble, path=replica.path)
 
     def _look_later(self, cost_s: float) -> None:
+        if self._look_timer is not None:
+            self._look_timer.stop()
         if self.settings.watch_s and self.watching:
-            self.set_timer(max(self.settings.watch_s, WATCH_SHARE * cost_s), self._watch)
+            self._look_timer = self.set_timer(max(self.settings.watch_s, WATCH_SHARE * cost_s), self._watch)
 
     def _watch(self) -> None:
         if not self.watching:
@@ -172,7 +222,11 @@ class LitetuiApp(App[int]):
 
     def cancel(self, job: Job) -> None:
         if self.runner.cancel(job):
-            self.say(f"cancelling {job.kind} {job.id}: nothing of it will be left behind")
+            words = {
+                "replicate": "a last sync is made",
+                "sync": "what is whole in the replica stays, the next sync goes on from there",
+            }
+            self.say(f"cancelling {job.kind} {job.id}: {words.get(job.kind, 'nothing of it will be left behind')}")
 
     @on(JobChanged)
     def _job_changed(self, event: JobChanged) -> None:
@@ -183,10 +237,13 @@ class LitetuiApp(App[int]):
             severity: SeverityLevel = "information"
             if job.state is not State.DONE:
                 severity = "error" if job.state is State.FAILED else "warning"
-            words = job.error.cause if job.error is not None else job.output
-            self.say(f"{job.kind} {job.id} {job.state.value}: {words}", severity=severity)
-        if self.leaving_when_idle and not self.runner.unfinished:
-            self.exit(0)
+            words = job.error.cause if job.error is not None else outcome(job)
+            hint = f"; try: {job.error.hint}" if job.state is State.FAILED and job.error and job.error.hint else ""
+            self.say(f"{job.kind} {job.id} {job.state.value}: {words}{hint}", severity=severity)
+        if job.state.ended and job.kind in WRITES and not self.leaving:
+            self.read_again(anew=True)
+        if self.leaving_when_idle:
+            self._leave_when_idle()
 
     def _looks_at(self, job: Job) -> bool:
         """Whether the end of the job is before the eyes anyway."""
@@ -197,6 +254,11 @@ class LitetuiApp(App[int]):
     @on(JobsMoved)
     def _jobs_moved(self) -> None:
         self._pass_on(JobsMoved)
+        job = self.writing.running
+        at = job.at if job is not None else None
+        if at is not None and self.watching and str(at.pos) != self._seen_pos and not self.bridge.loading("replica"):
+            self._seen_pos = str(at.pos)
+            self.read_again()
 
     @on(LogLines)
     def _log_lines(self, event: LogLines) -> None:
@@ -253,10 +315,18 @@ class LitetuiApp(App[int]):
         if answer == "wait":
             self.leaving_when_idle = True
             self.say("litetui ends when the jobs have ended")
-            if not self.runner.unfinished:
-                self.exit(0)
+            self._leave_when_idle()
         elif answer == "cancel":
             self._cancel_and_exit(0)
+
+    def _leave_when_idle(self) -> None:
+        """Leave once the jobs have ended; a replication, which has no end of its own, is ended behind the others."""
+        unfinished = self.runner.unfinished
+        if not unfinished:
+            self.exit(0)
+        elif all(isinstance(job, ReplicateJob) for job in unfinished):
+            for job in unfinished:
+                self.runner.cancel(job)
 
     @on(Stopped)
     def _stopped(self, event: Stopped) -> None:
@@ -264,6 +334,8 @@ class LitetuiApp(App[int]):
 
     def _cancel_and_exit(self, code: int) -> None:
         """Cancel everything, wait two seconds at most for threads that are stuck, then go."""
+        if self.leaving:
+            return
         self.leaving = True
         self.runner.cancel_all()
 
@@ -271,7 +343,15 @@ class LitetuiApp(App[int]):
             self.stuck = stuck
             self.exit(code)
 
-        self.bridge.load("drain", lambda: self.runner.drain(DRAIN_SECONDS), then, self.complain, path="")
+        self.bridge.load("drain", self.drain, then, self.complain, path="")
+
+    def drain(self) -> list[Job]:
+        """Wait until nothing runs: two seconds for what may be stuck, longer for a last sync. Blocks."""
+        stuck = self.runner.drain(DRAIN_SECONDS)
+        until = time.monotonic() + LAST_SYNC_SECONDS
+        while any(isinstance(job, ReplicateJob) for job in stuck) and time.monotonic() < until:
+            stuck = self.runner.drain(0.5)
+        return stuck
 
 
 def _last_crumb(key: Key) -> list[str]:
@@ -287,17 +367,42 @@ class WholeCellBars(ScrollBarRender):
     HORIZONTAL_BARS: ClassVar[list[str]] = [" "] * 8
 
 
-def run_app(path: str | None, *, readonly: bool = False, ascii: bool = False, demo: bool = False) -> int:
-    """Run the terminal UI; afterwards one line a job on the normal screen. Returns the exit code."""
+def open_or_begin(path: str, database: str | None) -> FileReplica:
+    """The replica at a path; with a database also one that a first sync will make there. Raises LitetuiError."""
+    from litetui.replica.detect import open_replica
+
+    try:
+        return open_replica(path)
+    except NotAReplicaError:
+        if database is None:
+            raise
+    from litetui.ops.sync import existing
+    from litetui.replica.file import FileReplica
+
+    return existing(path) or FileReplica(os.path.expanduser(path))
+
+
+def run_app(
+    path: str | None,
+    *,
+    readonly: bool = False,
+    ascii: bool = False,
+    demo: bool = False,
+    database: str | None = None,
+) -> int:
+    """Run the terminal UI; afterwards one line a job on the normal screen. Returns the exit code.
+
+    `demo` without a path: a live database and its replica, made for the occasion.
+    """
     settings = Settings(readonly=readonly, ascii=ascii or not locale_is_utf8(os.environ))
-    app = LitetuiApp(path, settings)
+    app = LitetuiApp(DEMO if demo and path is None else path, settings, database)
     code: int | None = None
     try:
         with ending_on_signals(app):
             code = app.run()
     finally:
         app.runner.cancel_all()
-        stuck = app.runner.drain(DRAIN_SECONDS) if not app.stuck else app.stuck
+        stuck = app.drain() if not app.stuck else app.stuck
         for line in job_lines(app.runner.jobs, stuck):
             sys.stdout.write(line + "\n")
         app.demos.close()

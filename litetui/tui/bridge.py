@@ -14,6 +14,7 @@ from litetui.errors import LitetuiError
 from litetui.jobs.job import Job
 from litetui.jobs.runner import Load, Runner
 from litetui.tui.messages import JobChanged, JobsMoved, LoadAnswered, LogLines
+from litetui.tui.replication import ReplicateJob
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -149,9 +150,12 @@ class Bridge:
             self.app.post_message(LogLines(sorted(lines, key=lambda line: line.at_ns)))
         if self.runner.unfinished:
             self.app.post_message(JobsMoved())
+            self._settle()
 
     def _settle(self) -> None:
-        busy = self._waiting or self._delayed or self.runner.unfinished
+        # A replication that goes its way has no end to wait for.
+        at_work = [job for job in self.runner.unfinished if not (isinstance(job, ReplicateJob) and job.steady)]
+        busy = self._waiting or self._delayed or at_work
         if busy:
             self.idle.clear()
         else:

@@ -118,9 +118,7 @@ def find_group(generation: GenerationView, key: Key) -> Group | None:
     return search(0, len(columns), "")
 
 
-def _generation(
-    generation: GenerationView, opened: Collection[Key], now_ns: int, reason: str
-) -> Iterator[Line]:
+def _generation(generation: GenerationView, opened: Collection[Key], now_ns: int, reason: str) -> Iterator[Line]:
     key: Key = ("generation", generation.name)
     is_open = key in opened
     glyph, status, note = _verdict(generation, now_ns)

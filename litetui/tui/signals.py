@@ -33,7 +33,7 @@ def ending_on_signals(app: LitetuiApp) -> Iterator[None]:
     def end(number: int) -> None:
         app.runner.cancel_all()
         app.post_message(Stopped(number))
-        app.runner.drain(SECONDS)
+        app.drain()
         if not over.wait(SECONDS):
             app.demos.close()
             os._exit(INTERRUPTED)

@@ -97,7 +97,9 @@ def replicating(database: str, replica: str, at: ReplicaState | None) -> WritePl
     return WritePlan(f"Replicating {os.path.basename(database)}", tuple(items), command, "Stop")
 
 
-def snapshot_plan(database: str, replica: str, space: Room, plan: SyncPlan | None, at: ReplicaState | None) -> WritePlan:
+def snapshot_plan(
+    database: str, replica: str, space: Room, plan: SyncPlan | None, at: ReplicaState | None
+) -> WritePlan:
     """The plan of a snapshot; `plan` None and `at` set while the session replicates."""
     items = [Item("database", f"{format_size(space.size)}; stored with LZ4, so mostly less")]
     generation = at.pos.generation if at is not None else plan.generation if plan is not None else ""

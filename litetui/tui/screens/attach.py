@@ -15,7 +15,9 @@ from litetui.tui.textutil import clean
 from litetui.tui.widgets.ordered_input import OrderedInput
 from litetui.units import printable
 
-EXPLAIN = "litetui then shows who replicates it and how far the replica is behind, and can sync. Nothing is written yet."
+EXPLAIN = (
+    "litetui then shows who replicates it and how far the replica is behind, and can sync. Nothing is written yet."
+)
 DETACH = ""
 
 
@@ -95,7 +97,7 @@ class AttachDialog(Dialog[str | None]):
 
     @on(Input.Submitted)
     @on(Button.Pressed, "#attach")
-    def _attach(self) -> None:
+    def _go(self) -> None:
         if self.judged is not None:
             self.dismiss(self.judged.path)
         elif self.query_one("#path", Input).value.strip():

@@ -69,6 +69,7 @@ class BrowserView(Screen[None]):
         self.place: dict[Hashable, tuple[int, int]] = {}
         self.frames: dict[Key, FrameTable | LitetuiError] = {}
         self.stale: set[Key] = set()  # frames that are shown until they are read again
+        self.frames_coming: Key = ()
         self.frames_token = CancelToken()
         self.arranging = CancelToken()
         self.filter_text = ""
@@ -255,9 +256,11 @@ class BrowserView(Screen[None]):
 
     def _load_frames(self) -> None:
         """Read a WAL's frames once the cursor rests on it, unless they are known."""
+        key, replica = self.shown_key, self.app.replica
+        if key == self.frames_coming and self.app.bridge.loading("frames"):
+            return  # the newest WAL grows all the time, and this must come to an end some time
         self.frames_token.cancel()
         self.app.bridge.forget("frames")
-        key, replica = self.shown_key, self.app.replica
         if key[0] != "index" or replica is None or (key in self.frames and key not in self.stale):
             return
         token = self.frames_token = CancelToken()
@@ -276,12 +279,13 @@ class BrowserView(Screen[None]):
                 self.show_detail(same=True)
 
         def read() -> None:
+            self.frames_coming = key
             self.app.bridge.load("frames", work, then, then, path=self.app.path or "")
 
         self.app.bridge.delay("frames-rest", self.settings.debounce_s / 2, read)
 
     def _note_changed_frames(self, before: ReplicaView | None) -> None:
-        """The newest WAL may have grown since it was read: what is known of it stays in sight until it is read again."""
+        """The newest WAL may have grown: what is known of it stays in sight until it is read again."""
         for view in (self.view, before):
             newest = view.newest if view is not None else None
             if newest is not None and len(newest.indexes):

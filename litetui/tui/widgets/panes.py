@@ -101,7 +101,9 @@ class JobsPane(Pane):
         unfinished = any(not job.state.ended for job in jobs)
         self.title(("Jobs  ", "bold"), *summary(jobs, self.settings.glyphs, self.settings.now_ns()))
         if [job.id for job in reversed(jobs)] != [self.table.source.key(n) for n in range(len(self.table.source))]:
-            self.table.show(JobSource(jobs, self.settings.glyphs, self.settings.now_ns), same=len(self.table.source) > 0)
+            self.table.show(
+                JobSource(jobs, self.settings.glyphs, self.settings.now_ns), same=len(self.table.source) > 0
+            )
             if unfinished:
                 self.table.set_cursor(0)
         self.table.refresh()

@@ -81,6 +81,7 @@ class Live:
         self._wanted = layout
         self._layout: Layout = layout or "segments"
         self._header: wal.WALHeader | None = None
+        self._has_snapshot = ""  # the generation that is known to have one
         self._was_there = os.path.isdir(replica.path)
         self._mutex = threading.Lock()
 
@@ -146,7 +147,7 @@ class Live:
         generation = self.database.pos().generation
         if self.pos.generation != generation:
             self._begin(generation, report)
-        if not self._snapshots(generation):
+        if self._has_snapshot != generation:
             return replace(self._snapshot(report, cancel, first=True), compressed=self._compress(cancel))
         goal = self.database.pos()
         if goal.generation != generation:
@@ -159,7 +160,7 @@ class Live:
     def _begin(self, generation: str, report: Reporter) -> None:
         """Find the position in the database's generation, and clear away what a crash has left there."""
         replica = self.replica
-        self.pos, self._header = Pos(), None
+        self.pos, self._header, self._has_snapshot = Pos(), None, ""
         for name in self.writer.remove_temporary(generation):
             report.log(f"removed {name}, which a writer that was stopped had left", "warning")
         replica.refresh()
@@ -178,6 +179,7 @@ class Live:
             raise UnreadableError("sync the replica", problem.message, path=problem.path, hint=problem.hint)
         if replica.snapshots(generation):
             self.pos = self._proved(generation)
+            self._has_snapshot = generation
         elif len(replica.wals(generation)):
             raise _CannotGoOn("the replica has WALs of this generation, but no snapshot")
 
@@ -329,6 +331,7 @@ class Live:
                 finish()
         report.log(f"snapshot {at.generation}/{at.index:08x} written")
         self.replica.refresh()
+        self._has_snapshot = at.generation
         return ReplicaChange(self.pos, written, 1)
 
     def _file(self, report: Reporter, cancel: CancelToken) -> Iterator[bytes]:

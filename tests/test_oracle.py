@@ -12,13 +12,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Event
 
 import pytest
 
 from litetui.ops import restore as ops
+from litetui.ops.lag import lag
 from litetui.ops.target import Target
 from litetui.replica import FileReplica, open_replica
 from tests.test_live import state_of
@@ -64,6 +65,17 @@ class Application:
         lines = [line.split() for line in self.log.read_text().splitlines()]
         return {(int(n), digest) for n, digest in lines}
 
+    @contextmanager
+    def at_rest(self, replica: Path) -> Iterator[None]:
+        """The writer stands still, and the replica has all of it: Litestream 0.3.13 may garble its last segments
+        when it is stopped in a sync."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            until(lambda: lag(str(self.db), open_replica(replica), versions=False).bytes == 0, "the replica")
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
+
     def checkpointed(self) -> bytes:
         """The database's file after a TRUNCATE checkpoint, when nobody else has it open."""
         code = (
@@ -81,12 +93,10 @@ def replicating(command: list[str]) -> Iterator[None]:
     try:
         yield
     finally:
-        # When it is asked to end, Litestream 0.3.13 may write the same segment twice at once: so it is killed.
-        process.send_signal(signal.SIGTERM if "litetui" in command else signal.SIGKILL)
+        process.send_signal(signal.SIGTERM)
         output, _ = process.communicate(timeout=60)
-    if "litetui" in command:
-        assert process.returncode == 0, output
-        assert "Traceback" not in output
+    assert process.returncode == 0, output
+    assert "Traceback" not in output
 
 
 def litetui(app: Application, replica: Path, *options: str) -> list[str]:
@@ -184,13 +194,14 @@ def test_each_goes_on_where_the_other_stopped(tmp_path: Path) -> None:
     application = Application(tmp_path)
     path = tmp_path / "replica"
     replica = FileReplica(path)
-    commands = (litetui(application, path), litestream(application, path), litetui(application, path))
-    for turn, command in enumerate(commands):
+    for command in (litetui(application, path), litestream(application, path)):
         wanted = len(indexes(replica)) + 2
-        with replicating(command):
+        with ExitStack() as rest, replicating(command):
             until(lambda wanted=wanted: len(indexes(replica)) > wanted, f"{wanted} indexes")  # type: ignore[misc]
-            if turn == len(commands) - 1:
-                application.end()
+            rest.enter_context(application.at_rest(path))
+    with replicating(litetui(application, path)):
+        until(lambda: len(indexes(replica)) > 8, "eight indexes")
+        application.end()
     assert len(replica.generations()) == 1
     got = ours(path, Target(), tmp_path / "ours.db")
     assert state_of(tmp_path / "ours.db") == max(application.states)

@@ -114,16 +114,19 @@ class _Joiner:
         info = self._table[row]
         path = self._replica.storage.path(self._replica.wal_path(info))
         offset = info.offset or 0
-        if offset != self._at:
+        skip = self._at - offset
+        if skip < 0 or (skip and not self._repeats(row, offset)):
             what = (
-                f"it begins at {offset}, but the WAL before it ends at {self._at}: a segment is missing or was cut"
+                f"it begins at {offset}, but the WAL before it ends at {self._at}: "
+                + ("a segment is missing or was cut" if skip < 0 else "they overlap, with other bytes")
                 if self._at
                 else "the WAL's first segment is missing"
             )
             raise DamageError(_OPERATION, what, code="missing-segment", path=path, index=info.index, offset=self._at)
         self._pieces.append((offset, path))
         for block in self._replica.read_wal_file(info):
-            data = memoryview(block)
+            data = memoryview(block)[skip:]
+            skip = max(0, skip - len(block))
             if self._end is not None:
                 data = data[: max(0, self._end - self._at)]
             self._at += len(data)
@@ -136,6 +139,17 @@ class _Joiner:
                 data = data[size:]
                 if self._fill == len(self._buffer):
                     yield self._batch(last=False)
+
+    def _repeats(self, row: int, offset: int) -> bool:
+        """Whether a segment begins with the bytes that the one before it ends with. Litestream 0.3.13 may leave such
+        ones when it is stopped in the middle of a sync: its last sync writes the same bytes again."""
+        before = self._table[self._rows[self._rows.index(row) - 1]]
+        if before.offset is None or before.offset > offset:
+            return False
+        old = b"".join(self._replica.read_wal_file(before))[offset - before.offset :]
+        new = b"".join(self._replica.read_wal_file(self._table[row]))
+        common = min(len(old), len(new))
+        return old[:common] == new[:common] and offset + len(old) == self._at
 
     def _take_header(self, data: memoryview, path: str, index: int) -> memoryview:
         missing = wal.HEADER_SIZE - len(self._head)

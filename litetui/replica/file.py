@@ -436,10 +436,28 @@ class FileReplica:
             yield from _content(file, info.size, info.compressed, "read the snapshot", info.index)
 
     def read_wal_file(self, info: WALInfo) -> Iterator[bytes]:
-        """The content of one WAL file in blocks; of a plain `.wal` as far as the catalog knew it."""
+        """The content of one WAL file in blocks; of a plain `.wal` as far as the catalog knew it, also if a writer has
+        compressed it meanwhile."""
         growing = info.offset is None and not info.compressed
-        with self.open_file(self.wal_path(info), info.size, info.created_ns, growing=growing) as file:
+        try:
+            file = self.open_file(self.wal_path(info), info.size, info.created_ns, growing=growing)
+        except UnreadableError:
+            packed = self._compressed_since(info) if growing else None
+            if packed is None:
+                raise
+            yield from _first(self.read_wal_file(packed), info.size)
+            return
+        with file:
             yield from _content(file, info.size, info.compressed, "read the WAL", info.index)
+
+    def _compressed_since(self, info: WALInfo) -> WALInfo | None:
+        """The compressed form of a plain WAL that is not there any more."""
+        name = names.format_wal(info.index)
+        folder = os.path.dirname(self.wal_path(info))
+        sizes, times = self.storage.stat_many(folder, [info.name, name])
+        if sizes[0] != GONE or sizes[1] < 0:
+            return None
+        return replace(info, name=name, size=int(sizes[1]), created_ns=int(times[1]), compressed=True)
 
     def first_bytes(self, info: WALInfo, size: int) -> list[bytes]:
         """At least `size` first bytes of a WAL file's content, or all of it."""
@@ -498,6 +516,14 @@ def _content(file: LocalFile, size: int, compressed: bool, operation: str, index
         raise DamageError(
             operation, f"{error} (byte {error.offset} of the file)", code=error.code, path=file.path, index=index
         ) from None
+
+
+def _first(blocks: Iterator[bytes], size: int) -> Iterator[bytes]:
+    """The first bytes of a content; all of it is read, as its checksum stands at the end."""
+    for block in blocks:
+        if size > 0:
+            yield block[:size]
+        size -= len(block)
 
 
 def _same(a: _Folder, b: _Folder) -> bool:

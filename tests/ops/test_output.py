@@ -281,14 +281,15 @@ def slow(self, block):
         TOKEN.check()
 pages.PageFile.append = slow
 from litetui import cli
+from litetui.cli import restore
 from contextlib import contextmanager
-real = cli._interruptible
+real = restore.interruptible
 @contextmanager
 def kept():
     global TOKEN
     with real() as TOKEN:
         yield TOKEN
-cli._interruptible = kept
+restore.interruptible = kept
 sys.exit(cli.run(sys.argv[1:]))
 """
 

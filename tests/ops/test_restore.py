@@ -409,6 +409,23 @@ def test_gaps_are_errors_and_last_good_stops_before_them(tmp_path: Path) -> None
         assert restore(builder.root, Target(GENERATION, last_good=True)) == history.states[good]
 
 
+def test_segments_that_repeat_the_end_of_the_one_before_are_joined(tmp_path: Path) -> None:
+    """As Litestream 0.3.13 leaves them when it is stopped in the middle of a sync."""
+    history = usual_history(indexes=2, transactions=6)
+    builder = write_replica(tmp_path / "r", history)
+    wal, ends = bytes(history.wals[0]), history.ends(0)
+    builder.segment(0, ends[1], wal[ends[1] : ends[4]])  # repeats what the next two files hold, and
+    builder.segment(0, ends[2], wal[ends[2] : ends[4]])  # this one begins within it
+    for index, offset in ((0, ends[5]), (1, history.ends(1)[-1])):
+        assert restore(builder.root, position(index, offset)) == history.states[index, offset]
+    assert restore(builder.root) == history.states[1, history.ends(1)[-1]]
+    other = bytearray(wal[ends[2] : ends[4]])
+    other[-1] ^= 1
+    builder.segment(0, ends[2], bytes(other))
+    with pytest.raises(DamageError, match="they overlap, with other bytes"):
+        restore(builder.root)
+
+
 def test_a_gap_behind_the_target_does_no_harm(tmp_path: Path) -> None:
     history = usual_history()
     builder = write_replica(tmp_path / "r", history, layout="whole")

@@ -250,3 +250,19 @@ def test_reading_never_writes(builder: Builder) -> None:
     replica.calc_pos(GENERATION)
     replica.refresh()
     assert state() == before
+
+
+def test_a_plain_wal_that_is_compressed_meanwhile_is_read_as_far_as_it_was_known(
+    tmp_path: Path, history: History
+) -> None:
+    builder = write_replica(tmp_path / "r", history, layout="whole")
+    replica = open_replica(builder.root)
+    wal = bytes(history.wals[2])
+    (builder.folder / "wal/00000002.wal").unlink()
+    with pytest.raises(UnreadableError, match="not there any more"):
+        b"".join(replica.wal_reader(GENERATION, 2))
+    packed = builder.whole(2, wal + wal[-536:])  # it had grown before
+    assert b"".join(replica.wal_reader(GENERATION, 2)) == wal
+    packed.write_bytes(packed.read_bytes()[:-1])
+    with pytest.raises(DamageError):
+        b"".join(replica.wal_reader(GENERATION, 2))

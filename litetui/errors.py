@@ -8,6 +8,7 @@
     ├── UnreadableError     the system did not let us read (EACCES, EIO, ENOENT under a reader)
     ├── OutputError         the output of an operation cannot be written there
     ├── PrimaryError        the live database, or its folder beside it, does not let us replicate
+    │   └── LockedError     … because another process holds it locked: it may go by itself
     └── Cancelled           a person or a signal stopped the operation (exit 130)
 
 Nothing else may reach a person: whoever calls a library or the system turns its exceptions into these.
@@ -75,6 +76,10 @@ class OutputError(LitetuiError):
 
 class PrimaryError(LitetuiError):
     """The live database, or its folder beside it, does not let us replicate."""
+
+
+class LockedError(PrimaryError):
+    """Another process holds the database locked; trying again may help."""
 
 
 class DamageError(LitetuiError):

@@ -55,7 +55,7 @@ class Loop:
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
-        if self._thread.is_alive():
+        if self._thread.ident is not None:
             self._thread.join(timeout)
         ended = not self._thread.is_alive()
         if last and ended and not self.failures:

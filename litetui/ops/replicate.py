@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from litetui.errors import LitetuiError, UsageError
+from litetui.errors import LitetuiError, LockedError, UsageError
 from litetui.format.position import Pos
 from litetui.jobs.loop import Loop
 from litetui.jobs.progress import CancelToken, Reporter
@@ -86,17 +86,28 @@ class Replicator:
 
     def run(self, cancel: CancelToken) -> None:
         """Replicate until cancelled, then sync a last time. Raises LitetuiError where it cannot begin."""
-        self.database.open(takeover=self.options.takeover)
+        self.report.phase("replicate", 0, "")
         try:
-            for warning in self.database.warnings:
-                self.report.log(warning, "warning")
-            self.report.phase("replicate", 0, "")
+            if not self._first_look(cancel):
+                return
             self._start()
             cancel.wait()
             self.report.log("stopping after a last sync")
         finally:
             self._stop()
             self.database.close()
+
+    def _first_look(self, cancel: CancelToken) -> bool:
+        """Says at once what is wrong; only a lock is waited for. False if it was cancelled meanwhile."""
+        while True:
+            try:
+                self._tick()
+            except LockedError as error:
+                self._note("monitor", error)
+                if cancel.wait(self.options.monitor_interval_s):
+                    return False
+            else:
+                return True
 
     def once(self, cancel: CancelToken) -> list[SyncResult]:
         """Sync every replica once. Raises the first error, after all had their turn."""
@@ -117,7 +128,6 @@ class Replicator:
         return results
 
     def _start(self) -> None:
-        self._tick()
         self._monitor.start()
         for replica in self.replicas:
             replica.start(
@@ -140,7 +150,7 @@ class Replicator:
         self._cancel.cancel()
         for loop in self._periodic:
             loop.stop(timeout=_STOP_SECONDS)
-        self._monitor.stop(last=True, timeout=_STOP_SECONDS)
+        self._monitor.stop(last=self.database.is_open, timeout=_STOP_SECONDS)
         for replica in self.replicas:
             replica.stop(_STOP_SECONDS)
 
@@ -151,7 +161,8 @@ class Replicator:
         database = self.database
         if not database.is_open:
             database.open(takeover=self.options.takeover)
-            self.report.log("the database is open again")
+            for warning in database.warnings:
+                self.report.log(warning, "warning")
         database.sync()
         mode = database.checkpoint_due()
         if mode is not None:

@@ -15,7 +15,7 @@ from litetui.format.position import Pos
 from litetui.jobs.progress import CancelToken, Reporter
 from litetui.ops.frames import read_frames
 from litetui.primary import guard
-from litetui.primary.database import Database
+from litetui.primary.database import Database, Limits
 from litetui.primary.meta import Meta
 from litetui.primary.shadow import RealWAL, Shadow, ShadowReader, avoid, verify
 from litetui.replica.detect import open_replica
@@ -27,6 +27,8 @@ NEW_REPLICA_NOTE = (
     "a new replica gets the layout `segments` (v0.3.5+): Litestream 0.3.5 and later restore an empty or old database "
     "from the layout `wal`, silently"
 )
+
+_PATIENCE_S = 10.0  # for a lock of the application: a command that runs once has no second chance
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +209,7 @@ def run(
 ) -> SyncResult:
     """Sync once; `snapshot` also takes one unless that of the present index is there. Raises LitetuiError."""
     existing(replica)
-    db = Database(database)
+    db = Database(database, limits=Limits(busy_timeout_s=_PATIENCE_S))
     db.open(takeover=takeover)
     try:
         result = run_open(db, bind(db, replica, layout), snapshot=snapshot, report=report, cancel=cancel)

@@ -20,7 +20,7 @@ from typing import Literal
 
 import apsw
 
-from litetui.errors import LitetuiError, PrimaryError
+from litetui.errors import LitetuiError, LockedError, PrimaryError
 from litetui.files import Owner, make_folder
 from litetui.format import wal
 from litetui.format.position import Pos
@@ -658,11 +658,10 @@ def _rows(connection: apsw.Connection | None, statement: str) -> list[tuple[int,
 
 
 def _sqlite_error(error: apsw.Error, operation: str, path: str) -> PrimaryError:
+    if isinstance(error, apsw.BusyError):
+        hint = "a long write or locking_mode=EXCLUSIVE of the application: try again, or end that process"
+        return LockedError(operation, "another process holds it locked", path=path, hint=hint)
     hints: dict[type[apsw.Error], tuple[str, str]] = {
-        apsw.BusyError: (
-            "another process holds it locked",
-            "a long write or locking_mode=EXCLUSIVE of the application: try again, or end that process",
-        ),
         apsw.NotADBError: ("it is no SQLite database, or an encrypted one", "check the path of the database"),
         apsw.CorruptError: (
             f"SQLite says that it is corrupt ({error})",

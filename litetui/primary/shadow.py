@@ -41,8 +41,8 @@ AVOID: dict[str, str] = {
     "prevents that, and so do syncs that are closer together than the application's checkpoints",
     "wal restarted more than once by another process": "the WAL was restarted twice while nothing replicated; "
     "litetui replicate prevents that, and so do syncs that are closer together",
-    "wal frames with wrong checksums": "the application's SQLite wrote commits that nobody could recover after a crash: "
-    "a ROLLBACK TO after a large savepoint, before SQLite 3.50.4; update it",
+    "wal frames with wrong checksums": "the application's SQLite wrote commits that nobody could recover after a "
+    "crash: a ROLLBACK TO after a large savepoint, before SQLite 3.50.4; update it",
 }
 
 

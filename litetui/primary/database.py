@@ -36,6 +36,7 @@ _TABLES = (
     "CREATE TABLE IF NOT EXISTS _litestream_lock (id INTEGER)",
 )
 _BUMP = "INSERT INTO _litestream_seq (id, seq) VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET seq = seq + 1"
+_LOOKS = 2  # a sync copies so often again before it keeps writers out
 _RESTART_PAUSE = 10.0  # a RESTART that readers block holds up all writers for the busy timeout: not each second
 
 _open_files: set[tuple[int, int]] = set()
@@ -61,6 +62,9 @@ class Change:
 
     def __bool__(self) -> bool:
         return bool(self.bytes or self.new_generation_reason)
+
+    def __add__(self, later: Change) -> Change:
+        return Change(self.bytes + later.bytes, later.new_generation_reason or self.new_generation_reason)
 
 
 @dataclass(slots=True)
@@ -124,6 +128,7 @@ class Database:
         self._shadow: Shadow | None = None
         self._why_no_shadow: Reason = "no generation exists"
         self._complete = False
+        self._untold = Change()
         self._seen_version = -1
         self._holds = 0
         self._next_restart = 0.0
@@ -257,16 +262,15 @@ class Database:
     # ---- the long read lock, and writing
 
     def _hold_wal(self) -> None:
-        _rows(self._reader, "BEGIN")
-        _rows(self._reader, "SELECT count(1) FROM _litestream_seq")
+        _begin_read(self._reader)
         self._complete = False
 
     def _move_hold(self) -> None:
         """Hold the WAL at its present end instead, without letting go in between: a checkpoint may go up to there."""
-        before = self._reader
+        _begin_read(self._next_reader)
         self._reader, self._next_reader = self._next_reader, self._reader
-        self._hold_wal()
-        _rows(before, "ROLLBACK")
+        self._complete = False
+        _rows(self._next_reader, "ROLLBACK")
 
     def _let_go(self) -> None:
         self._complete = False
@@ -286,8 +290,9 @@ class Database:
         _rows(self._writer, "COMMIT")
 
     def _bump(self) -> None:
-        """Force a write, so that the WAL has a header and a frame."""
-        _rows(self._writer, _BUMP)
+        """Force a write, so that the WAL has a header and a frame; also where the application dropped the tables."""
+        for statement in (*_TABLES, _BUMP):
+            _rows(self._writer, statement)
 
     # ---- where it is
 
@@ -323,10 +328,12 @@ class Database:
     @property
     def size(self) -> int:
         """Bytes of the database's file now."""
+        self._check_open()
         return os.fstat(self._fd).st_size
 
     def read(self, size: int, offset: int) -> bytes:
         """Bytes of the database's file, through the one descriptor that may be used for it."""
+        self._check_open()
         return os.pread(self._fd, size, offset)
 
     # ---- sync
@@ -347,22 +354,38 @@ class Database:
                 raise
             finally:
                 self.counters.sync_seconds += time.monotonic() - began
-            self.counters.wal_bytes += change.bytes
+        self._tell()
+        return change
+
+    def _note(self, change: Change) -> Change:
+        self._untold += change
+        return change
+
+    def _tell(self) -> None:
+        """Count what was copied, and wake whoever waits for it."""
+        with self._mutex:
+            change, self._untold = self._untold, Change()
+        self.counters.wal_bytes += change.bytes
         if change:
             for listener in list(self.listeners):
                 listener()
-        return change
 
     def new_generation(self, reason: str) -> None:
         """Begin a new generation at the WAL's present state, because a replica cannot go on in this one."""
         with self._mutex, self._errors("begin a generation"):
-            self._ensure_wal()
+            self._check_open()
+            if self._wal_is_empty():
+                self._bump()
             with RealWAL(self.wal_path) as real:
                 self._begin_generation(real, reason, None)
+        self._tell()
+
+    def _check_open(self) -> None:
+        if not self.is_open:
+            raise PrimaryError("use the database", "it is not open", path=self.path)
 
     def _check_identity(self) -> None:
-        if not self.is_open:
-            raise PrimaryError("sync the database", "it is not open", path=self.path)
+        self._check_open()
         if not self.is_same_file():
             raise PrimaryError(
                 "sync the database",
@@ -393,29 +416,22 @@ class Database:
             return Change()
         self._ensure_wal()
         change = self._copy(cancel)
-        if self._lacks_commits():
-            change = self._catch_up(change)
+        for _ in range(_LOOKS):
+            if self._complete:
+                break
+            change += self._copy(cancel)  # commits came meanwhile
+        if not self._complete:
+            change += self._catch_up()
         self._seen_version = version
         return change
 
-    def _lacks_commits(self) -> bool:
-        """Whether SQLite counts frames as committed that the shadow does not have.
-
-        They may have come this moment; but where nobody can write, their checksums are wrong: SQLite before 3.50.4
-        writes such frames after a ROLLBACK TO a savepoint that had spilled into the WAL. It finds them by the WAL's
-        index, and loses them with it.
-        """
-        assert self._checkpointer is not None
-        frames, _ = self._checkpointer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)
-        return self._shadow is not None and self._complete and self._shadow.header.end_of(frames) > self._shadow.offset
-
-    def _catch_up(self, change: Change) -> Change:
-        """Copy while nobody writes; if commits are still missing, bring them into the database, where the snapshot of a
-        new generation finds them."""
+    def _catch_up(self) -> Change:
+        """Copy while nobody writes. Commits that are still missing cannot be verified: bring them into the database,
+        where the snapshot of a new generation finds them."""
         with self._write_lock():
-            more = self._copy(None)
-            if not self._lacks_commits():
-                return Change(change.bytes + more.bytes, change.new_generation_reason or more.new_generation_reason)
+            change = self._copy(None)
+            if self._complete:
+                return change
             self._let_go()
             try:
                 self._run_checkpoint("PASSIVE")
@@ -432,7 +448,18 @@ class Database:
                     path=self.wal_path,
                     hint="end long reads, and update the application's SQLite: a crash would lose those commits",
                 )
-            return self._begin_generation(real, "wal frames with wrong checksums", None)
+            return change + self._begin_generation(real, "wal frames with wrong checksums", None)
+
+    def _has_all(self, real: RealWAL) -> bool:
+        """Whether the shadow holds everything that SQLite counts as committed, in the WAL as it stands.
+
+        What is missing may have come this moment; or its checksums are wrong: SQLite before 3.50.4 writes such frames
+        after a ROLLBACK TO a savepoint that had spilled into the WAL. It finds them by the WAL's index alone.
+        """
+        assert self._checkpointer is not None
+        assert self._shadow is not None
+        frames, _ = self._checkpointer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)
+        return self._shadow.header.end_of(frames) <= self._shadow.offset and real.raw_header() == self._shadow.raw
 
     def _find_shadow(self) -> None:
         """The newest shadow WAL of the current generation, proved; or why there is none."""
@@ -471,11 +498,10 @@ class Database:
                 return -1
 
     def _ensure_wal(self) -> None:
-        try:
-            if os.stat(self.wal_path).st_size >= wal.HEADER_SIZE:
-                return
-        except FileNotFoundError:
-            pass
+        """See to it that the WAL has a header. One that was emptied under our lock waits for somebody else's write: it
+        goes on with the next salt then, while SQLite draws new ones for a connection that never restarted a WAL."""
+        if not self._wal_is_empty() or self._complete:
+            return
         self._bump()
         if not os.path.exists(self.wal_path):
             raise PrimaryError(
@@ -485,8 +511,16 @@ class Database:
                 hint="stop the application and litetui, then start both again",
             )
 
-    def _copy(self, cancel: CancelToken | None) -> Change:
-        """Verify, then copy what was committed; follow a WAL that was restarted."""
+    def _wal_is_empty(self) -> bool:
+        try:
+            return os.stat(self.wal_path).st_size < wal.HEADER_SIZE
+        except FileNotFoundError:
+            return True
+
+    def _copy(self, cancel: CancelToken | None, least_frames: int = 0) -> Change:
+        """Verify, then copy what was committed; follow a WAL that was restarted after at least so many frames."""
+        if self._complete and self._wal_is_empty():
+            return Change()
         with RealWAL(self.wal_path) as real:
             verdict = (
                 Verdict(self._why_no_shadow)
@@ -499,10 +533,12 @@ class Database:
             added = self._extend(real, cancel)
             if verdict.restarted:
                 old = self._shadow
+                if old.header.end_of(least_frames) > old.offset:
+                    return self._begin_generation(real, "wal overwritten by another process", cancel)
                 self._shadow = self._shadows.begin(old.generation, old.index + 1, verdict.raw)
                 added += self._shadow.offset + self._extend(real, cancel)
-            self._complete = real.raw_header() == self._shadow.raw
-            return Change(added)
+            self._complete = self._has_all(real)
+            return self._note(Change(added))
 
     def _extend(self, real: RealWAL, cancel: CancelToken | None) -> int:
         assert self._shadow is not None
@@ -518,9 +554,9 @@ class Database:
         self.meta.note_reason(generation, reason, self._now_ns(), self._owner)
         self.meta.set_generation(generation, self._owner)
         self._shadow = shadow
-        self._complete = real.raw_header() == shadow.raw
+        self._complete = self._has_all(real)
         self.new_generation_reason = reason
-        return Change(shadow.offset, reason)
+        return self._note(Change(shadow.offset, reason))
 
     # ---- checkpoints
 
@@ -548,29 +584,35 @@ class Database:
         waits for readers, and what came in between is proved to be in the shadow, or a new generation begins.
         Never TRUNCATE, which drops frames (FORMAT-v0.3, section 10).
         """
-        with self._mutex, self._errors("checkpoint the database"):
-            self._check_identity()
-            if self._holds:
-                return False
-            self._sync(None)
-            self._shadows.sync_to_disk()
-            began = time.monotonic()
-            try:
-                done = self._passive() if mode == "PASSIVE" else self._restart()
-                if done:
-                    self._next_index()
-            except apsw.BusyError:
-                done = False
-            counters = self.checkpoints.setdefault(mode, CheckpointCounters())
-            counters.count += 1
-            counters.errors += not done
-            counters.seconds += time.monotonic() - began
-            pause = time.monotonic() + (0.0 if done else self.limits.busy_timeout_s)
-            if mode == "PASSIVE":
-                self._next_passive = pause
-            elif not done:
-                self._next_restart = pause + _RESTART_PAUSE
-            return done
+        try:
+            with self._mutex, self._errors("checkpoint the database"):
+                self._check_identity()
+                return not self._holds and self._checkpoint(mode)
+        finally:
+            self._tell()
+
+    def _checkpoint(self, mode: Mode) -> bool:
+        self._sync(None)
+        if self._wal_is_empty():
+            return True
+        self._shadows.sync_to_disk()
+        began = time.monotonic()
+        try:
+            done = self._passive() if mode == "PASSIVE" else self._restart()
+            if done:
+                self._next_index()
+        except apsw.BusyError:
+            done = False
+        counters = self.checkpoints.setdefault(mode, CheckpointCounters())
+        counters.count += 1
+        counters.errors += not done
+        counters.seconds += time.monotonic() - began
+        pause = time.monotonic() + (0.0 if done else self.limits.busy_timeout_s)
+        if mode == "PASSIVE":
+            self._next_passive = pause
+        elif not done:
+            self._next_restart = pause + _RESTART_PAUSE
+        return done
 
     def _passive(self) -> bool:
         # Most of it is moved while others write; what is left keeps them out only for a moment.
@@ -578,10 +620,12 @@ class Database:
         self._run_checkpoint("PASSIVE")
         with self._write_lock():
             self._copy(None)
+            if not self._complete:
+                return False
             self._shadows.sync_to_disk()
             self._let_go()
             try:
-                done = self._run_checkpoint("PASSIVE")
+                done, _ = self._run_checkpoint("PASSIVE")
             finally:
                 self._hold_wal()
             self._copy(None)
@@ -589,20 +633,25 @@ class Database:
 
     def _restart(self) -> bool:
         self._let_go()
+        self._seen_version = -1
         try:
-            return self._run_checkpoint("RESTART")
+            done, frames = self._run_checkpoint("RESTART")
         finally:
             self._hold_wal()
-            self._seen_version = -1
+        self._copy(None, frames)
+        return done
 
-    def _run_checkpoint(self, mode: Mode) -> bool:
+    def _run_checkpoint(self, mode: Mode) -> tuple[bool, int]:
+        """Whether all frames were moved, and how many there are."""
         busy, frames, moved = _rows(self._checkpointer, f"PRAGMA wal_checkpoint({mode})")[0]
-        return not busy and frames == moved
+        return not busy and frames == moved, frames
 
     def _next_index(self) -> None:
         """Write a frame, which restarts a WAL that is wholly in the database, and go on in the new one."""
         with self._write_lock():
             self._copy(None)
+            if not self._complete:
+                return
             self._shadows.sync_to_disk()
             self._bump()
         self._copy(None)
@@ -649,6 +698,16 @@ class Database:
             ) from None
         except OSError as error:
             raise _system_error(error, operation, error.filename or self.meta.path) from None
+
+
+def _begin_read(connection: apsw.Connection | None) -> None:
+    """Begin a read transaction, or leave the connection without one."""
+    _rows(connection, "BEGIN")
+    try:
+        _rows(connection, "SELECT count(*) FROM sqlite_schema")
+    except BaseException:
+        _rows(connection, "ROLLBACK")
+        raise
 
 
 def _rows(connection: apsw.Connection | None, statement: str) -> list[tuple[int, ...]]:

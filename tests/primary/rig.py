@@ -11,7 +11,7 @@ from threading import Event
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from litetui.format import wal
+from litetui.format.wal import WALHeader
 from litetui.ops import restore, sync
 from litetui.ops.sync import SyncResult
 from litetui.ops.target import Target
@@ -19,7 +19,8 @@ from litetui.primary.database import Database
 from litetui.primary.meta import Meta
 from litetui.replica.detect import open_replica
 from litetui.replica.file import FileReplica
-from tests.primary.sql import App, content
+from tests.primary.sql import USUAL, App
+from tests.primary.sql_child import content
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +36,7 @@ def wait(until: Callable[[], object], what: str, seconds: float = 20) -> None:
         Event().wait(0.005)
 
 
-def restored(root: Path, target: Target | None = None) -> str:
+def restored(root: Path, target: Target | None = None) -> int:
     """The content of what a replica restores to, which SQLite finds in order."""
     out = root.parent / f"{root.name}.restored.db"
     out.unlink(missing_ok=True)
@@ -71,9 +72,9 @@ class Rig:
         """The shadow WAL of an index of the current generation."""
         return Path(self.meta.wal_path(self.meta.generation(), index))
 
-    def header(self) -> wal.WALHeader:
+    def header(self) -> WALHeader:
         """The real WAL's. Only the WAL may be opened in this process: it carries no locks."""
-        return wal.WALHeader.parse(self.wal.read_bytes())
+        return WALHeader.parse(self.wal.read_bytes())
 
     def sync(self, *, snapshot: bool = False, layout: Layout | None = None) -> SyncResult:
         """One `litetui sync`."""
@@ -101,6 +102,6 @@ class Rig:
 def rig(folder: Path, *, rows: int = 20, page_size: int = 4096) -> Iterator[Rig]:
     db = folder / "app.db"
     with App(db, wal=False) as app:
-        app(f"pragma page_size = {page_size}", "pragma journal_mode = wal", "pragma wal_autocheckpoint = 0")
+        app(f"pragma page_size = {page_size}", "pragma journal_mode = wal", *USUAL)
         app.add(rows)
         yield Rig(db, folder / "replica", app)

@@ -7,31 +7,19 @@ A process that replicates a database must not open it in any other way: closing 
 from __future__ import annotations
 
 import ast
-import hashlib
 import json
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 from types import TracebackType
 
 ROOT = Path(__file__).parent.parent.parent
+CHILD = Path(__file__).parent / "sql_child.py"
 Row = tuple[object, ...]
 
 
 class AppError(Exception):
     """What SQLite said to the application."""
-
-
-def content(connection: sqlite3.Connection) -> str:
-    """A hash of all that a database holds, Litestream's two tables among it."""
-    digest = hashlib.sha256()
-    schema = connection.execute("select name, sql from sqlite_master where type = 'table' order by name").fetchall()
-    for name, sql in schema:
-        digest.update(repr((name, sql)).encode())
-        for row in connection.execute(f'select * from "{name}" order by rowid'):
-            digest.update(repr(row).encode())
-    return digest.hexdigest()
 
 
 class App:
@@ -47,17 +35,17 @@ class App:
     def __init__(self, path: Path, *, wal: bool = True, busy_ms: int = 250) -> None:
         self.path = path
         self._process = subprocess.Popen(
-            [sys.executable, "-S", "-m", "tests.primary.sql", str(path), str(busy_ms)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
+            [sys.executable, "-I", "-S", str(CHILD), str(path), str(busy_ms)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         if wal:
-            self("pragma journal_mode = wal", "pragma wal_autocheckpoint = 0")
+            self("pragma journal_mode = wal", *USUAL)
 
     def __call__(self, *statements: str) -> list[Row]:
         """Run statements; the last one's rows. Raises AppError."""
         rows: list[Row] = []
         for statement in statements:
-            rows = list(self._ask(statement))
+            rows = self._ask(statement)
         return rows
 
     def _ask(self, line: str) -> list[Row]:
@@ -77,9 +65,11 @@ class App:
     def pid(self) -> int:
         return self._process.pid
 
-    def content(self) -> str:
-        """A hash of everything that is committed."""
-        return str(self._ask("!content")[0][0])
+    def content(self) -> int:
+        """A checksum over all that this connection sees."""
+        (value,) = self._ask("!content")[0]
+        assert isinstance(value, int)
+        return value
 
     def add(self, rows: int = 1, size: int = 400) -> None:
         """Commit a transaction of some rows, about twice `size` bytes each."""
@@ -89,9 +79,13 @@ class App:
             f" insert into item (body) select hex(randomblob({size})) from n",
         )
 
-    def checkpoint(self, mode: str = "passive") -> Row:
-        """(busy, frames in the WAL, frames moved)."""
-        return self(f"pragma wal_checkpoint({mode})")[0]
+    def checkpoint(self, mode: str = "passive") -> tuple[int, int, int]:
+        """Busy or not, frames in the WAL, frames that are in the database."""
+        busy, frames, moved = self(f"pragma wal_checkpoint({mode})")[0]
+        assert isinstance(busy, int)
+        assert isinstance(frames, int)
+        assert isinstance(moved, int)
+        return busy, frames, moved
 
     def close(self) -> None:
         """Close the connection, in the same process; `reopen` opens another."""
@@ -99,7 +93,7 @@ class App:
 
     def reopen(self) -> None:
         self._ask("!open")
-        self("pragma wal_autocheckpoint = 0")
+        self(*USUAL)
 
     def end(self) -> None:
         """End the process without closing anything."""
@@ -116,6 +110,9 @@ class App:
         self.end()
 
 
+USUAL = ("pragma wal_autocheckpoint = 0", "pragma synchronous = off")
+
+
 def once(path: Path, *statements: str) -> list[Row]:
     """Run statements in a process that opens the database for them, and closes it in order."""
     with App(path, wal=False) as app:
@@ -123,29 +120,3 @@ def once(path: Path, *statements: str) -> list[Row]:
             return app(*statements)
         finally:
             app.close()
-
-
-def _serve(path: str, busy_ms: int) -> None:
-    def connect() -> sqlite3.Connection:
-        return sqlite3.connect(path, isolation_level=None, timeout=busy_ms / 1000)
-
-    connection = connect()
-    for line in sys.stdin:
-        command: str = json.loads(line)
-        error, rows = "", []
-        try:
-            if command == "!content":
-                rows = [(content(connection),)]
-            elif command == "!close":
-                connection.close()
-            elif command == "!open":
-                connection = connect()
-            else:
-                rows = connection.execute(command).fetchall()
-        except sqlite3.Error as caught:
-            error = str(caught)
-        print(repr((error, rows)), flush=True)
-
-
-if __name__ == "__main__":
-    _serve(sys.argv[1], int(sys.argv[2]))

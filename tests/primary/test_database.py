@@ -6,8 +6,9 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,7 @@ def test_the_first_sync_makes_what_litestream_makes(rig: Rig, db: Database) -> N
     assert rig.meta.reasons() == {db.generation: "no generation exists"}
     assert rig.shadow().read_bytes() == rig.wal.read_bytes()
     assert str(db.pos()) == f"{db.generation}/00000000:{rig.wal.stat().st_size}"
-    tables = rig.app("select name, sql from sqlite_master where name like '\\_litestream\\_%' escape '\\' order by name")
+    tables = rig.app("select name, sql from sqlite_master where name glob '_litestream_*' order by name")
     assert tables == [
         ("_litestream_lock", "CREATE TABLE _litestream_lock (id INTEGER)"),
         ("_litestream_seq", "CREATE TABLE _litestream_seq (id INTEGER PRIMARY KEY, seq INTEGER)"),
@@ -64,13 +65,15 @@ def test_the_first_sync_makes_what_litestream_makes(rig: Rig, db: Database) -> N
 
 def test_an_empty_wal_gets_a_header_by_a_write(tmp_path: Path) -> None:
     with make_rig(tmp_path) as rig:
+        rig.sync()
         rig.app.close()
         assert not rig.wal.exists()
         with Database(rig.db) as db:
-            assert db.sync() == Change(db.pos().offset, "no generation exists")
+            assert db.sync().new_generation_reason == "wal truncated by another process"
             assert db.pos().offset > 32
             rig.app.reopen()
-            assert rig.app("select id, seq from _litestream_seq") in ([(1, 1)], [(1, 2)])
+            assert rig.app("select id, seq from _litestream_seq") == [(1, 1)]
+            assert rig.app("select count(*) from _litestream_lock") == [(0,)]
 
 
 def test_a_sync_with_nothing_to_do_does_nothing(rig: Rig, db: Database) -> None:
@@ -107,17 +110,18 @@ def test_a_restart_in_the_middle_of_a_large_transaction(rig: Rig, db: Database) 
     """The new WAL begins with a header and no commit: the index before it must not be taken for unfinished."""
     replica = replicated(rig, db)
     db.close()
+    generation, before = rig.meta.generation(), rig.app.content()
     rig.app.checkpoint()
     rig.app("pragma cache_size = 5", "begin", "insert into item (body) select hex(randomblob(900)) from item limit 9")
     db.open()
     db.sync()
-    at = db.pos()
+    assert (db.pos().index, db.pos().offset) == (1, 32)
     replica.sync()
-    assert at.index in (0, 1)
-    assert restored(rig.root) == rig.app.content() or at.index == 0
+    assert restored(rig.root) == before
     rig.app("insert into item (body) select hex(randomblob(900)) from item", "commit")
     db.sync()
     replica.sync()
+    assert (db.generation, db.pos().index) == (generation, 1)
     rig.same()
 
 
@@ -169,8 +173,17 @@ def test_a_truncate_of_the_application_loses_nothing(rig: Rig, db: Database, aft
         rig.app.add(after)
     db.sync()
     replica.sync()
-    assert (db.generation, db.pos().index) == (generation, 2)
+    assert (db.generation, db.pos().index) == (generation, 2 if after else 1)
     rig.same()
+    rig.app.add(1)
+    for more in (0, 1):
+        if more:
+            rig.app.add(1)
+        db.sync()
+        replica.sync()
+        assert db.generation == generation
+        rig.same()
+    assert db.pos().index == 2
 
 
 def test_truncated_twice_between_two_syncs(rig: Rig, db: Database) -> None:
@@ -198,7 +211,7 @@ def test_nobody_can_restart_the_wal_before_the_shadow_has_it(rig: Rig, db: Datab
         rig.app.add(2)
         try:
             busy, frames, moved = rig.app.checkpoint(mode)
-            assert (busy or moved != frames) and frames
+            assert busy or moved < frames
         except AppError as error:
             assert "locked" in str(error)
     assert rig.header().end_of(0) + rig.wal.stat().st_size > at.offset
@@ -315,7 +328,7 @@ def test_a_checkpoint_begins_the_next_index_and_loses_nothing(rig: Rig, db: Data
         replica.sync()
         rig.same()
     salts = [int.from_bytes(rig.shadow(i).read_bytes()[16:20], "big") for i in range(4)]
-    assert {(b - a) & 0xFFFFFFFF for a, b in zip(salts, salts[1:], strict=False)} == {1}
+    assert {(b - a) & 0xFFFFFFFF for a, b in pairwise(salts)} == {1}
     for index in range(4):
         restored(rig.root, Target(generation, index))
 
@@ -384,7 +397,7 @@ def test_when_a_checkpoint_is_due(rig: Rig) -> None:
             assert db.checkpoint_due() is None
             assert not db.checkpoint("PASSIVE")
             assert not db.checkpoint("RESTART")
-        rig.app.add(90)
+        rig.app.add(200)
         db.sync()
         assert db.checkpoint_due() == "RESTART"
         with App(rig.db) as reader:
@@ -441,7 +454,7 @@ def test_opened_twice_is_refused_here_and_elsewhere(rig: Rig, db: Database) -> N
         Database(rig.db).open()
     link = rig.db.parent / "link.db"
     link.symlink_to(rig.db)
-    with pytest.raises(PrimaryError, match="litetui itself has it open|at work on"):
+    with pytest.raises(PrimaryError, match="litetui itself has it open"):
         Database(link).open()
     code = "import sys; from litetui.cli import run; sys.exit(run(sys.argv[1:]))"
     command = [sys.executable, "-c", code, "sync", str(rig.db), str(rig.root)]
@@ -489,14 +502,13 @@ def test_a_database_that_cannot_be_opened_leaves_nothing_open(tmp_path: Path) ->
 @pytest.mark.parametrize(
     "call",
     [
-        lambda db: db.sync(),
-        lambda db: db.checkpoint("PASSIVE"),
-        lambda db: db.new_generation("why"),
-        lambda db: db.holding_checkpoints().__enter__(),
-        lambda db: db.read(1, 0),
-        lambda db: db.size,
+        pytest.param(lambda db: db.sync(), id="sync"),
+        pytest.param(lambda db: db.checkpoint("PASSIVE"), id="checkpoint"),
+        pytest.param(lambda db: db.new_generation("why"), id="new generation"),
+        pytest.param(lambda db: db.holding_checkpoints().__enter__(), id="snapshot"),
+        pytest.param(lambda db: db.read(1, 0), id="read"),
+        pytest.param(lambda db: db.size, id="size"),
     ],
-    ids=["sync", "checkpoint", "new generation", "snapshot", "read", "size"],
 )
 def test_what_is_closed_says_so(rig: Rig, db: Database, call: Callable[[Database], object]) -> None:
     db.close()
@@ -508,24 +520,13 @@ def test_what_is_closed_says_so(rig: Rig, db: Database, call: Callable[[Database
 
 def test_threads_take_turns(rig: Rig, db: Database) -> None:
     replica = replicated(rig, db)
-    errors: list[BaseException] = []
-
-    def work(call: Callable[[], object]) -> None:
-        try:
-            for _ in range(8):
-                call()
-        except BaseException as error:
-            errors.append(error)
-
     calls: list[Callable[[], object]] = [db.sync, lambda: db.checkpoint("PASSIVE"), db.pos, replica.sync]
-    threads = [threading.Thread(target=work, args=(call,)) for call in calls]
-    for thread in threads:
-        thread.start()
-    for _ in range(30):
-        rig.app.add(1)
-    for thread in threads:
-        thread.join(30)
-    assert errors == []
+    with ThreadPoolExecutor(len(calls)) as pool:
+        done = [pool.submit(call) for _ in range(8) for call in calls]
+        for _ in range(20):
+            rig.app.add(1)
+    for one in done:
+        one.result()
     db.sync()
     replica.sync()
     rig.same()

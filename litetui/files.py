@@ -23,8 +23,8 @@ class Owner:
 
     @property
     def folder_mode(self) -> int:
-        """The mode for folders: who may read a file may enter its folder."""
-        return self.mode | (self.mode & 0o444) >> 2
+        """The mode for folders: who may read a file may enter its folder, and the owner may write in it."""
+        return self.mode | (self.mode & 0o444) >> 2 | 0o700
 
     def give(self, fd: int, *, folder: bool = False) -> None:
         """Set mode and owner of an open file or folder, as far as the system permits it."""

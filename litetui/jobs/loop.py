@@ -9,7 +9,7 @@ from collections.abc import Callable
 from litetui.errors import LitetuiError
 from litetui.jobs.job import unexpected
 
-_MAX_PAUSE_S = 60.0
+_MIN_PAUSE_S, _MAX_PAUSE_S = 0.1, 60.0  # after errors
 
 
 class Loop:
@@ -49,18 +49,19 @@ class Loop:
             self._woken, self._hurried = True, self._hurried or now
             self._changed.notify_all()
 
-    def stop(self, *, last: bool = False, timeout: float | None = None) -> bool:
-        """Ask for the end and wait for it; True if the thread has ended. `last`: once more in the calling thread,
-        unless the loop was failing."""
+    def stop(self, *, timeout: float | None = None) -> bool:
+        """Ask for the end and wait for it; True if the thread has ended."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
         if self._thread.ident is not None:
             self._thread.join(timeout)
-        ended = not self._thread.is_alive()
-        if last and ended and not self.failures:
+        return not self._thread.is_alive()
+
+    def once(self) -> None:
+        """A last call, in the calling thread, after the end; not if the last one failed."""
+        if not self.failures:
             self._once()
-        return ended
 
     def _run(self) -> None:
         while self._wait():
@@ -68,7 +69,8 @@ class Loop:
             self._once()
             pause = max(0.0, self.interval_s - (time.monotonic() - began))
             if self.failures:
-                pause = max(pause, min(_MAX_PAUSE_S, self.interval_s * 2 ** min(self.failures - 1, 16)))
+                interval = max(self.interval_s, _MIN_PAUSE_S)
+                pause = max(pause, min(_MAX_PAUSE_S, interval * 2 ** min(self.failures - 1, 16)))
             if not self._pause(pause):
                 return
 

@@ -14,6 +14,7 @@ from litetui.primary import guard
 from litetui.primary.meta import Meta
 from litetui.primary.shadow import RealWAL, Shadow, ShadowReader, next_salt
 from litetui.replica.file import FileReplica
+from litetui.replica.storage import unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +49,12 @@ def lag(database: str, replica: FileReplica, *, versions: bool = True) -> Lag:
             "look at the database", "there is no such file", path=database, hint="check the path of the database"
         )
     meta = Meta(path)
-    watch = guard.look(path, meta.path, versions=versions)
-    behind, since, why = _behind(path + "-wal", replica)
-    return Lag(path, watch, behind, since, why, meta.reasons())
+    try:
+        watch = guard.look(path, meta.path, versions=versions)
+        behind, since, why = _behind(path + "-wal", replica)
+        return Lag(path, watch, behind, since, why, meta.reasons())
+    except OSError as error:
+        raise unreadable(error, error.filename or meta.path) from None
 
 
 def _behind(wal_path: str, replica: FileReplica) -> tuple[int | None, int | None, str]:

@@ -150,7 +150,8 @@ class Replicator:
         self._cancel.cancel()
         for loop in self._periodic:
             loop.stop(timeout=_STOP_SECONDS)
-        self._monitor.stop(last=self.database.is_open, timeout=_STOP_SECONDS)
+        if self._monitor.stop(timeout=_STOP_SECONDS) and self.database.is_open:
+            self._monitor.once()
         for replica in self.replicas:
             replica.stop(_STOP_SECONDS)
 

@@ -21,6 +21,7 @@ from litetui.primary.shadow import RealWAL, Shadow, ShadowReader, avoid, verify
 from litetui.replica.detect import open_replica
 from litetui.replica.file import FileReplica
 from litetui.replica.live import Layout, layout_of
+from litetui.replica.storage import unreadable
 from litetui.units import format_size
 
 NEW_REPLICA_NOTE = (
@@ -99,38 +100,44 @@ class SyncResult:
 
 def plan(database: str, replica: str, *, layout: Layout | None = None, takeover: bool = False) -> SyncPlan:
     """Look at the WAL, the shadow WAL and the replica by reading only. Raises LitetuiError."""
-    path, now = os.path.realpath(database), time.time_ns()
+    path = os.path.realpath(database)
     if not os.path.isfile(path):
         raise PrimaryError(
             "sync the database", "there is no such file", path=database, hint="check the path of the database"
         )
+    try:
+        return _plan(path, replica, layout, takeover)
+    except OSError as error:
+        raise unreadable(error, error.filename or path) from None
+
+
+def _plan(path: str, replica: str, layout: Layout | None, takeover: bool) -> SyncPlan:
     meta = Meta(path)
     watch = guard.look(path, meta.path, versions=True)
     opened = existing(replica)
-    shadow, reason, extent = _shadow_now(path, meta)
-    own = layout_of(opened) if opened else None
-    generation = shadow.generation if shadow is not None and not reason else ""
+    now = _shadow_now(path, meta)
+    generation = now.shadow.generation if now.shadow is not None and not now.reason else ""
     known = opened is not None and generation in opened.generations() and bool(opened.snapshots(generation))
     newest = next(iter(opened.generations()), None) if opened else None
     lacking = None
-    if known and opened is not None and shadow is not None:
-        lacking = _lacking(opened, shadow, generation)
+    if known and opened is not None and now.shadow is not None and not now.restarted:
+        lacking = _lacking(opened, now.shadow, generation)
     return SyncPlan(
         path,
         opened.path if opened else os.path.abspath(replica),
-        own or layout or "segments",
+        (layout_of(opened) if opened else None) or layout or "segments",
         generation,
-        reason,
-        avoid(reason),
+        now.reason,
+        avoid(now.reason),
         opened is None or not opened.generations(),
         not known,
         lacking,
         os.stat(path).st_size,
-        extent,
+        now.extent,
         extent_of(opened, newest) if opened and newest else None,
         watch.replicators,
         tuple(guard.warnings(watch)),
-        guard.refusal(watch, path, now, takeover=takeover),
+        guard.refusal(watch, path, time.time_ns(), takeover=takeover),
     )
 
 
@@ -145,30 +152,36 @@ def existing(replica: str) -> FileReplica | None:
         raise
 
 
-def _shadow_now(path: str, meta: Meta) -> tuple[Shadow | None, str, Extent | None]:
-    """The shadow WAL as it would be after a sync, why a new generation would begin (""), and the database's size where
-    the WAL tells it."""
+@dataclass(frozen=True, slots=True)
+class _Now:
+    """The shadow WAL as it would be after a sync, why a new generation would begin (""), whether the next index would,
+    and the database's size where the WAL tells it."""
+
+    shadow: Shadow | None
+    reason: str
+    restarted: bool
+    extent: Extent | None
+
+
+def _shadow_now(path: str, meta: Meta) -> _Now:
     reader = ShadowReader(meta)
-    shadow: Shadow | None = None
-    reason = "no generation exists"
-    generation = meta.generation()
-    if generation:
-        found = reader.recover(generation)
-        shadow, reason = (found, "") if isinstance(found, Shadow) else (None, found)
+    found = reader.current(os.stat(path).st_ino)
+    shadow, reason = (found, "") if isinstance(found, Shadow) else (None, str(found))
+    restarted = False
     try:
         with RealWAL(path + "-wal") as real:
             header = wal.WALHeader.parse(real.raw_header())
             if shadow is not None:
                 verdict = verify(meta, shadow, real, complete=False)
-                reason = verdict.reason
-                if not reason and not verdict.restarted:
+                reason, restarted = verdict.reason, verdict.restarted
+                if not reason and not restarted:
                     shadow = reader.reach(real, shadow)
             begun = Shadow("", 0, real.raw_header(), header, wal.HEADER_SIZE, header.checksum)
             pages = reader.database_pages(real, begun)
     except (FileNotFoundError, wal.WALError):
         # No WAL: the first write begins one, and whatever the shadow had is not in it.
-        return shadow, reason or "wal truncated by another process", None
-    return shadow, reason, Extent(pages, header.page_size) if pages else None
+        return _Now(shadow, reason or "wal truncated by another process", False, None)
+    return _Now(shadow, reason, restarted, Extent(pages, header.page_size) if pages else None)
 
 
 def _lacking(replica: FileReplica, shadow: Shadow, generation: str) -> int | None:

@@ -129,6 +129,7 @@ class Database:
         self._why_no_shadow: Reason = "no generation exists"
         self._complete = False
         self._untold = Change()
+        self._ends: dict[tuple[str, int], int] = {}
         self._seen_version = -1
         self._holds = 0
         self._next_restart = 0.0
@@ -200,7 +201,7 @@ class Database:
         self._shadows = ShadowWriter(self.meta, self._owner)
         self._connect()
         make_folder(self.meta.path, self._owner)
-        self._lock.acquire()
+        self._lock.acquire(self._owner)
         self.meta.remove_temporary()
         self._make_tables()
         self._hold_wal()
@@ -208,6 +209,8 @@ class Database:
 
     def _connect(self) -> None:
         self._writer = self._connection()
+        if self._writer.readonly("main"):
+            raise apsw.ReadOnlyError
         mode = str(self._writer.pragma("journal_mode"))
         if mode != "wal":
             raise PrimaryError(
@@ -315,15 +318,16 @@ class Database:
         return self.meta.wal_path(generation, index)
 
     def shadow_end(self, generation: str, index: int) -> int:
-        """Behind the last committed byte of a shadow WAL; 0 where there is none."""
+        """Behind the last committed byte of a shadow WAL; 0 where there is none, or not all of it any more."""
         with self._mutex:
             shadow = self._shadow
             if shadow is not None and (generation, index) == (shadow.generation, shadow.index):
                 return shadow.offset
         try:
-            return os.stat(self.shadow_path(generation, index)).st_size
+            size = os.stat(self.shadow_path(generation, index)).st_size
         except FileNotFoundError:
             return 0
+        return size if size >= self._ends.get((generation, index), 0) else 0
 
     @property
     def size(self) -> int:
@@ -396,7 +400,7 @@ class Database:
         if not os.path.isdir(self.meta.path):
             self._lock.release()
             make_folder(self.meta.path, self._owner)
-            self._lock.acquire()
+            self._lock.acquire(self._owner)
 
     def is_same_file(self) -> bool:
         """Whether the database's path still names the file that is open."""
@@ -463,16 +467,11 @@ class Database:
 
     def _find_shadow(self) -> None:
         """The newest shadow WAL of the current generation, proved; or why there is none."""
-        self._shadow = None
-        generation = self.meta.generation()
-        if not generation:
-            self._why_no_shadow = "no generation exists"
-            return
-        found = self._shadows.recover(generation)
+        found = self._shadows.current(self._identity[1])
         if isinstance(found, Shadow):
             self._shadow = found
         else:
-            self._why_no_shadow = found
+            self._shadow, self._why_no_shadow = None, found
 
     def _check_shadow(self) -> None:
         """Somebody may have removed the meta folder, the generation's name or the shadow WAL."""
@@ -500,9 +499,10 @@ class Database:
     def _ensure_wal(self) -> None:
         """See to it that the WAL has a header. One that was emptied under our lock waits for somebody else's write: it
         goes on with the next salt then, while SQLite draws new ones for a connection that never restarted a WAL."""
-        if not self._wal_is_empty() or self._complete:
+        if not self._wal_is_empty():
             return
-        self._bump()
+        if not self._complete:
+            self._bump()
         if not os.path.exists(self.wal_path):
             raise PrimaryError(
                 "sync the database",
@@ -533,8 +533,10 @@ class Database:
             added = self._extend(real, cancel)
             if verdict.restarted:
                 old = self._shadow
+                self._ends[old.generation, old.index] = old.offset
                 if old.header.end_of(least_frames) > old.offset:
                     return self._begin_generation(real, "wal overwritten by another process", cancel)
+                self._shadows.sync_to_disk()  # once the next one is there, nobody proves this one again
                 self._shadow = self._shadows.begin(old.generation, old.index + 1, verdict.raw)
                 added += self._shadow.offset + self._extend(real, cancel)
             self._complete = self._has_all(real)
@@ -551,7 +553,7 @@ class Database:
         shadow = self._shadows.begin(generation, 0, real.raw_header())
         shadow = self._shadows.extend(shadow, real, cancel)
         self._shadows.sync_to_disk()
-        self.meta.note_reason(generation, reason, self._now_ns(), self._owner)
+        self.meta.note_reason(generation, reason, self._identity[1], self._now_ns(), self._owner)
         self.meta.set_generation(generation, self._owner)
         self._shadow = shadow
         self._complete = self._has_all(real)

@@ -22,6 +22,7 @@ from types import TracebackType
 
 from litetui import processes
 from litetui.errors import LitetuiError, PrimaryError
+from litetui.files import Owner
 from litetui.processes import Process
 from litetui.units import NS, format_age, printable
 
@@ -258,14 +259,17 @@ class MetaLock:
         self._command = command
         self._fd = -1
 
-    def acquire(self) -> None:
+    def acquire(self, owner: Owner | None = None) -> None:
         """Raises PrimaryError if another has the lock, or if the folder does not let us make it. The folder must be
-        there. Does nothing if this lock is held already."""
+        there. Does nothing if this lock is held already. The file is given to the owner: what root has locked once, the
+        application's user may lock next."""
         if self._fd >= 0:
             return
         try:
             self._fd = _take(self.path, self._command)
             _held.add(_key(os.fstat(self._fd)))
+            if owner is not None:
+                owner.give(self._fd)
         except OSError as error:
             raise _refused(error, self.path) from None
 
@@ -391,6 +395,8 @@ def _refused(error: OSError, path: str) -> PrimaryError:
         cause = f"permission denied{f' (it belongs to {owner})' if owner else ''}"
     elif error.errno == errno.ELOOP:
         cause, hint = "it is a link, which litetui never makes", f"look at it, then rm {shlex.quote(printable(path))}"
+    elif error.errno == errno.EROFS:
+        hint = "replication needs a writable folder beside the database: remount the disk"
     elif error.errno in (errno.ENOLCK, errno.EOPNOTSUPP):
         cause, hint = "the file system there has no locks", "keep the database on a disk of this machine"
     return PrimaryError("lock the meta folder", cause, path=path, hint=hint)

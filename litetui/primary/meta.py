@@ -83,14 +83,21 @@ class Meta:
     def _reasons_file(self) -> str:
         return os.path.join(self.path, "litetui.generations")
 
-    def note_reason(self, generation: str, reason: str, at_ns: int, owner: Owner | None) -> None:
-        """Remember why a generation began."""
-        rows = [*self._reason_rows(), {"generation": generation, "reason": reason, "at_ns": at_ns}][-_KEPT_REASONS:]
+    def note_reason(self, generation: str, reason: str, inode: int, at_ns: int, owner: Owner | None) -> None:
+        """Remember why a generation began, and with which file of the database."""
+        row = {"generation": generation, "reason": reason, "inode": inode, "at_ns": at_ns}
+        rows = [*self._reason_rows(), row][-_KEPT_REASONS:]
         replace_file(self._reasons_file, "".join(json.dumps(row) + "\n" for row in rows).encode(), owner)
 
     def reasons(self) -> dict[str, str]:
         """Why each generation began, as far as litetui began it."""
         return {str(row["generation"]): str(row["reason"]) for row in self._reason_rows()}
+
+    def inode(self, generation: str) -> int | None:
+        """The inode of the database's file when a generation began, None where litetui did not begin it."""
+        rows = [row for row in self._reason_rows() if row["generation"] == generation]
+        found = rows[-1].get("inode") if rows else None
+        return found if isinstance(found, int) else None
 
     def _reason_rows(self) -> list[dict[str, object]]:
         rows = []

@@ -31,8 +31,9 @@ Reason = Literal[
     "wal header only, mismatched",
     "wal overwritten by another process",
     "wal restarted more than once by another process",
+    "database file replaced",
 ]
-"""Why a generation cannot go on: Litestream's own words (FORMAT-v0.3, section 5), and one that it does not see."""
+"""Why a generation cannot go on: Litestream's own words (FORMAT-v0.3, section 5), and two that it does not know."""
 
 AVOID: dict[str, str] = {
     "wal truncated by another process": "the application closed its last connection, or truncated the WAL, while "
@@ -173,6 +174,15 @@ class ShadowReader:
     def __init__(self, meta: Meta) -> None:
         self._meta = meta
         self._buffer = np.empty(0, np.uint8)
+
+    def current(self, inode: int) -> Shadow | Reason:
+        """The newest shadow WAL of the current generation of a database, by its file's inode; or why there is none."""
+        generation = self._meta.generation()
+        if not generation:
+            return "no generation exists"
+        if self._meta.inode(generation) not in (None, inode):
+            return "database file replaced"
+        return self.recover(generation)
 
     def recover(self, generation: str) -> Shadow | Reason:
         """The newest shadow WAL of a generation, proved from its first byte; or why there is none."""

@@ -8,6 +8,7 @@ if its content is what its name says; the generation's own form is always data, 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from litetui.errors import DamageError, LitetuiError, NoSuchTargetError, OutputError, UnreadableError
+from litetui.errors import Cancelled, DamageError, LitetuiError, NoSuchTargetError, OutputError, UnreadableError
 from litetui.format import dbheader, lz4, names, wal
 from litetui.jobs.loop import Loop
 from litetui.jobs.progress import CancelToken, Reporter
@@ -72,6 +73,7 @@ class FileReplica:
         self._problems: tuple[Finding, ...] = ()
         self._live = Live(self, database, layout) if database is not None else None
         self._loop: Loop | None = None
+        self._stopping = CancelToken()
 
     # ---- following a database
 
@@ -105,19 +107,31 @@ class FileReplica:
         What was done goes to `done`, an error to `failed`; then the sync is tried again, less and less often.
         """
         live = self._bound()
-        if self._loop is None:
-            self._loop = Loop(f"replica-{self.name}", interval_s, lambda: done(live.sync()), failed)
-            live.database.listeners.append(self._loop.wake)
-            self._loop.start()
-            self._loop.wake()
+        if self._loop is not None:
+            return
+        self._stopping = CancelToken()
+
+        def work() -> None:
+            with contextlib.suppress(Cancelled):
+                done(live.sync(cancel=self._stopping))
+
+        self._loop = Loop(f"replica-{self.name}", interval_s, work, failed)
+        live.database.listeners.append(self._loop.wake)
+        self._loop.start()
+        self._loop.wake()
 
     def stop(self, timeout: float | None = None) -> None:
-        """End the thread, after a last sync if the last one did not fail. `timeout` in seconds, for a thread that is
-        stuck in the kernel."""
-        if self._loop is not None:
-            self._bound().database.listeners.remove(self._loop.wake)
-            self._loop.stop(last=True, timeout=timeout)
-            self._loop = None
+        """End the thread, then sync a last time; not if the last sync failed, or if it would take a whole snapshot.
+        `timeout` in seconds, for a thread that is stuck in the kernel."""
+        loop, live = self._loop, self._bound()
+        if loop is None:
+            return
+        live.database.listeners.remove(loop.wake)
+        self._stopping.cancel()
+        if loop.stop(timeout=timeout) and not live.needs_snapshot:
+            self._stopping = CancelToken()
+            loop.once()
+        self._loop = None
 
     def _bound(self) -> Live:
         if self._live is None:
@@ -137,8 +151,11 @@ class FileReplica:
 
     # ---- listing
 
-    def refresh(self) -> bool:
-        """List what may have changed again. True if a file came, went, grew or was touched."""
+    def refresh(self, *, anew: bool = False) -> bool:
+        """List what may have changed again. True if a file came, went, grew or was touched. `anew`: also look again at
+        the sizes and times of files that are known, which only a stranger changes."""
+        if anew:
+            self._known = None
         before = self._known or {}
         found: dict[str, _Generation] = {}
         foreign: list[Finding] = []

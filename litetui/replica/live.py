@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -31,11 +31,14 @@ Layout = Literal["wal", "segments"]
 _BLOCK = 4 << 20
 _SNAPSHOT_BLOCK = 1 << 20
 _TRIES = 3
+_GONE = "the shadow wal that the replica needs is gone"
+_DAMAGED = "the shadow wal is damaged"
 
 
 class Primary(Protocol):
     """What a replica needs of a live database; `primary.Database` has it."""
 
+    path: str
     page_size: int
     listeners: list[Callable[[], None]]
 
@@ -82,6 +85,7 @@ class Live:
         self._layout: Layout = layout or "segments"
         self._header: wal.WALHeader | None = None
         self._has_snapshot = ""  # the generation that is known to have one
+        self._rests_on: dict[str, tuple[str, tuple[int, int]]] = {}  # files that the position rests on, as they were
         self._was_there = os.path.isdir(replica.path)
         self._mutex = threading.Lock()
 
@@ -145,7 +149,7 @@ class Live:
 
     def _sync(self, report: Reporter, cancel: CancelToken) -> ReplicaChange:
         generation = self.database.pos().generation
-        if self.pos.generation != generation:
+        if self.pos.generation != generation or self._is_changed():
             self._begin(generation, report)
         if self._has_snapshot != generation:
             return replace(self._snapshot(report, cancel, first=True), compressed=self._compress(cancel))
@@ -155,15 +159,28 @@ class Live:
         written = self._copy(goal, report, cancel)
         return ReplicaChange(self.pos, written, 0, self._compress(cancel))
 
+    @property
+    def needs_snapshot(self) -> bool:
+        """Whether the next sync would have to copy the whole database."""
+        return self._has_snapshot != self.database.pos().generation
+
+    def _rely_on(self, kind: Literal["snapshot", "wal"], path: str) -> None:
+        """From now on the position rests on this file as it is now."""
+        self._rests_on[kind] = (path, _stamp(path))
+
+    def _is_changed(self) -> bool:
+        """Whether somebody else has taken away or changed what the position rests on."""
+        return any(_stamp(path) != stamp for path, stamp in self._rests_on.values())
+
     # where it is
 
     def _begin(self, generation: str, report: Reporter) -> None:
         """Find the position in the database's generation, and clear away what a crash has left there."""
         replica = self.replica
-        self.pos, self._header, self._has_snapshot = Pos(), None, ""
+        self.pos, self._header, self._has_snapshot, self._rests_on = Pos(), None, "", {}
         for name in self.writer.remove_temporary(generation):
             report.log(f"removed {name}, which a writer that was stopped had left", "warning")
-        replica.refresh()
+        replica.refresh(anew=True)
         own = layout_of(replica)
         if self._wanted is not None and own is not None and own != self._wanted:
             raise UsageError(
@@ -180,6 +197,11 @@ class Live:
         if replica.snapshots(generation):
             self.pos = self._proved(generation)
             self._has_snapshot = generation
+            snapshot = replica.snapshot_path(replica.snapshots(generation)[-1])
+            self._rely_on("snapshot", replica.storage.path(snapshot))
+            table = replica.wals(generation)
+            if len(table):
+                self._rely_on("wal", replica.storage.path(replica.wal_path(table[len(table) - 1])))
         elif len(replica.wals(generation)):
             raise _CannotGoOn("the replica has WALs of this generation, but no snapshot")
 
@@ -200,26 +222,42 @@ class Live:
         last = table[replica.forms_of(table, index)[0][-1]]
         start = last.offset or 0
         self._check_shadows(generation, index, start)
-        with open(self.database.shadow_path(generation, index), "rb", buffering=0) as shadow:
-            end, same = self._common_end(shadow.fileno(), last, start)
-            good = _last_commit(shadow.fileno(), end)
-        if end > self.database.shadow_end(generation, index):
+        shadow_end = self.database.shadow_end(generation, index)
+        with self._shadow(generation, index) as shadow:
+            end, same = self._common_end(shadow, shadow_end, last, start)
+            good = _last_commit(shadow, min(end, shadow_end))
+        if end > shadow_end:
             raise _CannotGoOn("the replica is ahead of the database")
         if not same or (last.compressed and good != end):
             raise _CannotGoOn("the replica differs from the shadow wal")
         if not last.compressed and good < last.size:
             self.writer.cut(generation, index, good)
-        if last.offset is None and last.compressed and good < self.database.shadow_end(generation, index):
+        if last.offset is None and last.compressed and good < shadow_end:
             raise _CannotGoOn("the replica's newest wal is compressed before its end")
         return Pos(generation, index, good)
 
-    def _common_end(self, shadow: int, last: WALInfo, start: int) -> tuple[int, bool]:
-        """How far a file of the replica has the bytes of the shadow WAL, and whether that is all of it. A frame that
-        was cut at the end of a plain WAL is no difference."""
+    @contextmanager
+    def _shadow(self, generation: str, index: int) -> Iterator[int]:
+        """A shadow WAL's descriptor. Its errors are not the replica's."""
+        path = self.database.shadow_path(generation, index)
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            raise _CannotGoOn(_GONE) from None
+        except OSError as error:
+            raise _no_shadow(error, path) from None
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+
+    def _common_end(self, shadow: int, shadow_end: int, last: WALInfo, start: int) -> tuple[int, bool]:
+        """How far a file of the replica goes, and whether it has the bytes of the shadow WAL as far as that goes."""
         at = start
         try:
             for block in self.replica.read_wal_file(last):
-                if block != os.pread(shadow, len(block), at):
+                own = os.pread(shadow, max(0, min(len(block), shadow_end - at)), at)
+                if block[: len(own)] != own:
                     return at, False
                 at += len(block)
         except DamageError:
@@ -233,7 +271,7 @@ class Live:
             raise _CannotGoOn("the replica is ahead of the database")
         for i in range(index, goal.index + 1):
             if self.database.shadow_end(generation, i) < wal.HEADER_SIZE:
-                raise _CannotGoOn("the shadow wal that the replica needs is gone")
+                raise _CannotGoOn(_GONE)
 
     # WALs
 
@@ -244,17 +282,25 @@ class Live:
         while self.pos.index <= goal.index:
             index, start = self.pos.index, self.pos.offset
             end = goal.offset if index == goal.index else self.database.shadow_end(goal.generation, index)
+            if end < start or end < wal.HEADER_SIZE:
+                raise _CannotGoOn(_GONE)
             if end > max(start, wal.HEADER_SIZE) or (index < goal.index and end > start):
                 write = self.writer.segment if self._layout == "segments" else self.writer.append
                 write(goal.generation, index, start, self._verified(goal.generation, index, start, end, cancel))
                 written += end - start
                 self.wal_bytes += end - start
                 self.pos = Pos(goal.generation, index, end)
+                self._rely_on("wal", self._wal_file(index, start))
                 report.advance(written)
             if index == goal.index:
                 break
             self.pos = Pos(goal.generation, index + 1, 0)
         return written
+
+    def _wal_file(self, index: int, start: int) -> str:
+        segments = self._layout == "segments"
+        name = names.format_wal(index, start if segments else None, compressed=segments)
+        return os.path.join(self.writer.wal_folder(self.pos.generation), name)
 
     def _missing(self, goal: Pos) -> int:
         ends = [self.database.shadow_end(goal.generation, i) for i in range(self.pos.index, goal.index)]
@@ -262,36 +308,34 @@ class Live:
 
     def _verified(self, generation: str, index: int, start: int, end: int, cancel: CancelToken) -> Iterator[bytes]:
         """The bytes of a shadow WAL, whole frames at a time, each frame verified."""
-        path = self.database.shadow_path(generation, index)
-        with open(path, "rb", buffering=0) as file:
-            fd = file.fileno()
-            header = self._take_header(os.pread(fd, wal.HEADER_SIZE, 0), path, index, start)
+        with self._shadow(generation, index) as fd:
+            header = self._take_header(_read(fd, wal.HEADER_SIZE, 0), start)
             frame = header.frame_size
-            state = header.checksum
-            if start > wal.HEADER_SIZE:
-                state = _state_before(fd, start, frame)
+            state = header.checksum if start <= wal.HEADER_SIZE else _state_before(fd, start, frame)
             if not start:
-                yield os.pread(fd, wal.HEADER_SIZE, 0)
+                yield _read(fd, wal.HEADER_SIZE, 0)
                 start = wal.HEADER_SIZE
+            committed = True
             while start < end:
                 cancel.check()
                 size = min(end - start, max(1, _BLOCK // frame) * frame)
-                data = os.pread(fd, size, start)
+                data = _read(fd, size, start)
                 frames = np.frombuffer(data, np.uint8)[: len(data) // frame * frame].reshape(-1, frame)
                 block = wal.check_frames(frames, header, state)
                 if len(data) < size or block.fault:
-                    words = "replica salt mismatch" if block.fault == "salt" else "the shadow WAL is damaged"
-                    raise _CannotGoOn(words)
-                state = block.state
+                    raise _CannotGoOn("replica salt mismatch" if block.fault == "salt" else _DAMAGED)
+                state, committed = block.state, bool(block.commits[-1])
                 start += size
                 yield data
+            if not committed:
+                raise _CannotGoOn(_DAMAGED)
 
-    def _take_header(self, raw: bytes, path: str, index: int, start: int) -> wal.WALHeader:
+    def _take_header(self, raw: bytes, start: int) -> wal.WALHeader:
         """The header of a shadow WAL, which must follow on the one before it."""
         try:
             header = wal.WALHeader.parse(raw)
         except wal.WALError:
-            raise _CannotGoOn("the shadow WAL is damaged") from None
+            raise _CannotGoOn(_DAMAGED) from None
         before = self._header
         if before is not None and header.salt1 != (before.salt1 + (0 if start else 1)) & 0xFFFFFFFF:
             raise _CannotGoOn("replica salt mismatch")
@@ -302,14 +346,11 @@ class Live:
         """Compress the plain WALs that have ended. Returns how many."""
         if self._layout != "wal":
             return 0
-        done = 0
-        folder = self.writer.wal_folder(self.pos.generation)
-        for index in _plain_indexes(folder):
-            if index < self.pos.index:
-                cancel.check()
-                self.writer.compress(self.pos.generation, index)
-                done += 1
-        return done
+        finished = _plain_indexes(self.writer.wal_folder(self.pos.generation))[:-1]
+        for index in finished:
+            cancel.check()
+            self.writer.compress(self.pos.generation, index)
+        return len(finished)
 
     # snapshots
 
@@ -320,15 +361,21 @@ class Live:
             if any(s.index == at.index for s in self._snapshots(at.generation)):
                 return ReplicaChange(self.pos)
             if first:
-                self.pos = Pos(at.generation, at.index, 0)
+                self.pos, self._rests_on = Pos(at.generation, at.index, 0), {}
             report.phase(f"snapshot {at.index:08x}", self.database.size)
             with self.writer.snapshot(at.generation, at.index, self._file(report, cancel)) as finish:
                 self.database.sync(cancel)
                 goal = self.database.pos()
                 if goal.generation != at.generation:
                     raise _Ended
-                written = self._copy(goal, report, cancel)
-                finish()
+                try:
+                    written = self._copy(goal, report, cancel)
+                    path = finish()
+                except BaseException:
+                    if first:
+                        self.writer.discard_wals(at.generation)  # they are of no use without it, and nobody's before
+                    raise
+        self._rely_on("snapshot", path)
         report.log(f"snapshot {at.generation}/{at.index:08x} written")
         self.replica.refresh()
         self._has_snapshot = at.generation
@@ -342,9 +389,8 @@ class Live:
             try:
                 block = self.database.read(_SNAPSHOT_BLOCK, at)
             except OSError as error:
-                raise UnreadableError(
-                    "take the snapshot", error.strerror or str(error), hint="check the disk (dmesg)"
-                ) from None
+                cause, path = error.strerror or str(error), self.database.path
+                raise UnreadableError("take the snapshot", cause, path=path, hint="check the disk (dmesg)") from None
             block = block[: len(block) // page * page]
             if not block:
                 return
@@ -366,6 +412,28 @@ def _plain_indexes(folder: str) -> list[int]:
     """The indexes that have a plain `.wal`, ascending."""
     parsed = (names.parse_wal(n) for n in (os.listdir(folder) if os.path.isdir(folder) else []))
     return sorted(p.index for p in parsed if p is not None and p.offset is None and not p.compressed)
+
+
+def _stamp(path: str) -> tuple[int, int]:
+    """Size and mtime of a file; (-1, 0) where it is not there."""
+    try:
+        info = os.stat(path)
+    except OSError:
+        return -1, 0
+    return info.st_size, info.st_mtime_ns
+
+
+def _read(fd: int, size: int, offset: int) -> bytes:
+    """Bytes of a shadow WAL. Raises UnreadableError."""
+    try:
+        return os.pread(fd, size, offset)
+    except OSError as error:
+        raise _no_shadow(error, os.readlink(f"/proc/self/fd/{fd}")) from None
+
+
+def _no_shadow(error: OSError, path: str) -> UnreadableError:
+    hint = "check the disk of the database (dmesg) and who owns the folder"
+    return UnreadableError("read the shadow WAL", error.strerror or str(error), path=path, hint=hint)
 
 
 def _state_before(fd: int, offset: int, frame: int) -> tuple[int, int]:

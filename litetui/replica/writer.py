@@ -77,19 +77,20 @@ class ReplicaWriter:
         return gone
 
     @contextmanager
-    def snapshot(self, generation: str, index: int, blocks: Iterable[bytes]) -> Iterator[Callable[[], None]]:
-        """Write a snapshot under a temporary name. Calling what this gives lets it have its own name; leaving the
-        context without that removes it."""
+    def snapshot(self, generation: str, index: int, blocks: Iterable[bytes]) -> Iterator[Callable[[], str]]:
+        """Write a snapshot under a temporary name. Calling what this gives lets it have its own name, and returns its
+        path; leaving the context without that removes it."""
         folder = self.snapshot_folder(generation)
         path = os.path.join(folder, names.format_snapshot(index))
         tmp = path + ".tmp"
 
-        def finish() -> None:
+        def finish() -> str:
             with self._errors(path):
                 now = time.time_ns()
                 os.utime(tmp, ns=(now, now))  # it counts from now on: the WAL that it needs is there
                 os.rename(tmp, path)
                 fsync(folder)
+            return path
 
         try:
             with self._errors(tmp):
@@ -111,8 +112,12 @@ class ReplicaWriter:
         path = os.path.join(folder, names.format_wal(index, compressed=False))
         with self._errors(path):
             make_folder(folder, self.owner)
-            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC | (0 if offset else os.O_CREAT), 0o600)
             try:
+                if os.fstat(fd).st_size < offset:
+                    raise OutputError(
+                        "append to the WAL", f"it is shorter than {offset} bytes now", path=path, hint="try again"
+                    )
                 if self.owner is not None and not offset:
                     self.owner.give(fd)
                 os.ftruncate(fd, offset)
@@ -121,12 +126,26 @@ class ReplicaWriter:
                     write_all(fd, block)
                 os.fsync(fd)
             except BaseException:
-                os.ftruncate(fd, offset)
+                self._take_back(fd, path, offset)
                 raise
             finally:
                 os.close(fd)
             if not offset:
                 fsync(folder)
+
+    def _take_back(self, fd: int, path: str, offset: int) -> None:
+        """What was appended in vain must not stay; not even an empty file."""
+        if not offset:
+            os.unlink(path)
+        elif os.fstat(fd).st_size > offset:
+            os.ftruncate(fd, offset)
+
+    def discard_wals(self, generation: str) -> None:
+        """Remove the WALs of a generation whose first snapshot did not come about."""
+        folder = self.wal_folder(generation)
+        with self._errors(folder):
+            for name in os.listdir(folder) if os.path.isdir(folder) else []:
+                os.unlink(os.path.join(folder, name))
 
     def cut(self, generation: str, index: int, size: int) -> None:
         """Cut a plain WAL behind its last commit, where a crash left more."""

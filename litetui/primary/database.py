@@ -14,33 +14,24 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Literal
 
 import apsw
 
-from litetui.errors import LitetuiError, LockedError, PrimaryError
+from litetui.errors import PrimaryError
 from litetui.files import Owner, make_folder
 from litetui.format import wal
 from litetui.format.position import Pos
 from litetui.jobs.progress import CancelToken
 from litetui.primary import guard
+from litetui.primary.connections import Connections, Mode, explained
 from litetui.primary.meta import Meta
 from litetui.primary.shadow import RealWAL, Reason, Shadow, ShadowWriter, Verdict, verify
 from litetui.units import NS
 
-Mode = Literal["PASSIVE", "RESTART"]
-_TABLES = (
-    "CREATE TABLE IF NOT EXISTS _litestream_seq (id INTEGER PRIMARY KEY, seq INTEGER)",
-    "CREATE TABLE IF NOT EXISTS _litestream_lock (id INTEGER)",
-)
-_BUMP = "INSERT INTO _litestream_seq (id, seq) VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET seq = seq + 1"
 _LOOKS = 2  # a sync copies so often again before it keeps writers out
 _RESTART_PAUSE = 10.0  # a RESTART that readers block holds up all writers for the busy timeout: not each second
-
-_open_files: set[tuple[int, int]] = set()
-_open_files_lock = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,17 +108,12 @@ class Database:
         self._now_ns = now_ns
         self._mutex = threading.RLock()
         self._lock = guard.MetaLock(self.meta.path)
-        self._fd = -1
-        self._identity = (0, 0)
-        self._reader: apsw.Connection | None = None
-        self._next_reader: apsw.Connection | None = None
-        self._writer: apsw.Connection | None = None
-        self._checkpointer: apsw.Connection | None = None
+        self._connections: Connections | None = None
         self._owner = Owner(0o600, os.getuid(), os.getgid())
         self._shadows = ShadowWriter(self.meta, self._owner)
         self._shadow: Shadow | None = None
         self._why_no_shadow: Reason = "no generation exists"
-        self._complete = False
+        self._complete = False  # the shadow had all of the WAL since the read lock was taken, and it is still held
         self._untold = Change()
         self._ends: dict[tuple[str, int], int] = {}
         self._seen_version = -1
@@ -146,7 +132,7 @@ class Database:
 
     @property
     def is_open(self) -> bool:
-        return self._reader is not None
+        return self._connections is not None
 
     @property
     def wal_path(self) -> str:
@@ -161,17 +147,8 @@ class Database:
             if self.is_open:
                 return
             try:
-                self._open(takeover)
-            except OSError as error:
-                self._close()
-                raise _system_error(error, "open the database", self.path) from None
-            except UnicodeError:
-                self._close()
-                cause = "its path is not UTF-8, and SQLite takes no other"
-                raise PrimaryError("open the database", cause, path=self.path, hint="rename it") from None
-            except apsw.Error as error:
-                self._close()
-                raise _sqlite_error(error, "open the database", self.path) from None
+                with explained("open the database", self.path, self.meta.path):
+                    self._open(takeover)
             except BaseException:
                 self._close()
                 raise
@@ -189,59 +166,19 @@ class Database:
         if refusal is not None:
             raise refusal
         self.warnings = guard.warnings(watch)
-        # The descriptor comes first and goes last: closing it drops every lock of this process on the file.
-        info = os.stat(self.path)
-        with _open_files_lock:
-            if (info.st_dev, info.st_ino) in _open_files:
-                raise PrimaryError("open the database", "litetui itself has it open already", path=self.path)
-            _open_files.add((info.st_dev, info.st_ino))
-        self._identity = (info.st_dev, info.st_ino)
-        self._fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        limits = self.limits
+        self._connections = connections = Connections(
+            self.path, busy_timeout_s=limits.busy_timeout_s, max_wal_pages=limits.max_checkpoint_pages
+        )
+        self.page_size = connections.page_size
         self._owner = Owner.of(self.path)
         self._shadows = ShadowWriter(self.meta, self._owner)
-        self._connect()
         make_folder(self.meta.path, self._owner)
         self._lock.acquire(self._owner)
         self.meta.remove_temporary()
-        self._make_tables()
+        connections.make_tables()
         self._hold_wal()
         self._find_shadow()
-
-    def _connect(self) -> None:
-        self._writer = self._connection()
-        if self._writer.readonly("main"):
-            raise apsw.ReadOnlyError
-        mode = str(self._writer.pragma("journal_mode"))
-        if mode != "wal":
-            raise PrimaryError(
-                "replicate the database",
-                f"it is not in WAL mode (journal_mode is {mode})",
-                path=self.path,
-                hint=f"sqlite3 {self.path} 'PRAGMA journal_mode=WAL'",
-            )
-        self.page_size = int(str(self._writer.pragma("page_size")))
-        most = wal.HEADER_SIZE + self.limits.max_checkpoint_pages * (wal.FRAME_HEADER_SIZE + self.page_size)
-        # Only this connection's own commits shorten the WAL, and only once the shadow has all of it.
-        self._writer.pragma("journal_size_limit", most)
-        self._reader = self._connection()
-        self._next_reader = self._connection()
-        self._checkpointer = self._connection()
-
-    def _connection(self) -> apsw.Connection:
-        connection = apsw.Connection(self.path, flags=apsw.SQLITE_OPEN_READWRITE)
-        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-        connection.set_busy_timeout(round(self.limits.busy_timeout_s * 1000))
-        connection.wal_autocheckpoint(0)
-        return connection
-
-    def _make_tables(self) -> None:
-        names = "'_litestream_seq', '_litestream_lock'"
-        (count,) = _rows(self._writer, f"SELECT count(*) FROM sqlite_schema WHERE name IN ({names})")[0]
-        if count == 2:
-            return
-        with self._write_lock():
-            for statement in _TABLES:
-                _rows(self._writer, statement)
 
     def close(self) -> None:
         """Let go of everything. The WAL stays as it is, also when this was the last connection to it."""
@@ -249,53 +186,25 @@ class Database:
             self._close()
 
     def _close(self) -> None:
-        for connection in (self._reader, self._next_reader, self._checkpointer, self._writer):
-            if connection is not None:
-                connection.close(True)
-        self._reader = self._next_reader = self._checkpointer = self._writer = None
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
-        with _open_files_lock:
-            _open_files.discard(self._identity)
-        self._identity = (0, 0)
+        if self._connections is not None:
+            self._connections.close()
+            self._connections = None
         self._lock.release()
         self._shadow, self._complete = None, False
 
-    # ---- the long read lock, and writing
+    @property
+    def _sqlite(self) -> Connections:
+        if self._connections is None:
+            raise PrimaryError("use the database", "it is not open", path=self.path)
+        return self._connections
 
     def _hold_wal(self) -> None:
-        _begin_read(self._reader)
         self._complete = False
-
-    def _move_hold(self) -> None:
-        """Hold the WAL at its present end instead, without letting go in between: a checkpoint may go up to there."""
-        _begin_read(self._next_reader)
-        self._reader, self._next_reader = self._next_reader, self._reader
-        self._complete = False
-        _rows(self._next_reader, "ROLLBACK")
+        self._sqlite.hold()
 
     def _let_go(self) -> None:
         self._complete = False
-        if self._reader is not None and self._reader.in_transaction:
-            _rows(self._reader, "ROLLBACK")
-
-    @contextmanager
-    def _write_lock(self) -> Iterator[None]:
-        """Keep every other writer out; committed at the end."""
-        _rows(self._writer, "BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            if self._writer is not None and self._writer.in_transaction:
-                _rows(self._writer, "ROLLBACK")
-            raise
-        _rows(self._writer, "COMMIT")
-
-    def _bump(self) -> None:
-        """Force a write, so that the WAL has a header and a frame; also where the application dropped the tables."""
-        for statement in (*_TABLES, _BUMP):
-            _rows(self._writer, statement)
+        self._sqlite.let_go()
 
     # ---- where it is
 
@@ -332,13 +241,11 @@ class Database:
     @property
     def size(self) -> int:
         """Bytes of the database's file now."""
-        self._check_open()
-        return os.fstat(self._fd).st_size
+        return self._sqlite.size
 
     def read(self, size: int, offset: int) -> bytes:
         """Bytes of the database's file, through the one descriptor that may be used for it."""
-        self._check_open()
-        return os.pread(self._fd, size, offset)
+        return self._sqlite.read(size, offset)
 
     # ---- sync
 
@@ -377,20 +284,14 @@ class Database:
     def new_generation(self, reason: str) -> None:
         """Begin a new generation at the WAL's present state, because a replica cannot go on in this one."""
         with self._mutex, self._errors("begin a generation"):
-            self._check_open()
             if self._wal_is_empty():
-                self._bump()
+                self._sqlite.bump()
             with RealWAL(self.wal_path) as real:
                 self._begin_generation(real, reason, None)
         self._tell()
 
-    def _check_open(self) -> None:
-        if not self.is_open:
-            raise PrimaryError("use the database", "it is not open", path=self.path)
-
     def _check_identity(self) -> None:
-        self._check_open()
-        if not self.is_same_file():
+        if not self._sqlite.is_same_file():
             raise PrimaryError(
                 "sync the database",
                 "its file was replaced by another one" if os.path.exists(self.path) else "its file was removed",
@@ -404,18 +305,13 @@ class Database:
 
     def is_same_file(self) -> bool:
         """Whether the database's path still names the file that is open."""
-        try:
-            info = os.stat(self.path)
-        except FileNotFoundError:
-            return False
-        return (info.st_dev, info.st_ino) == self._identity
+        return self._sqlite.is_same_file()
 
     def _sync(self, cancel: CancelToken | None) -> Change:
         self._check_shadow()
-        if self._reader is not None and not self._reader.in_transaction:
-            self._hold_wal()  # SQLite ends a transaction by itself after some errors
-        # The checkpointer's connection writes nothing, so this changes with every commit of anybody.
-        version = _rows(self._checkpointer, "PRAGMA data_version")[0][0]
+        if not self._sqlite.holds:
+            self._hold_wal()
+        version = self._sqlite.data_version()
         if version == self._seen_version and self._shadow is not None and self._complete:
             return Change()
         self._ensure_wal()
@@ -432,17 +328,17 @@ class Database:
     def _catch_up(self) -> Change:
         """Copy while nobody writes. Commits that are still missing cannot be verified: bring them into the database,
         where the snapshot of a new generation finds them."""
-        with self._write_lock():
+        with self._sqlite.write_lock():
             change = self._copy(None)
             if self._complete:
                 return change
             self._let_go()
             try:
-                self._run_checkpoint("PASSIVE")
+                self._sqlite.checkpoint("PASSIVE")
             finally:
                 self._hold_wal()
-        with self._write_lock():
-            self._bump()
+        with self._sqlite.write_lock():
+            self._sqlite.bump()
         with RealWAL(self.wal_path) as real:
             if self._shadow is None or real.raw_header() == self._shadow.raw:
                 raise PrimaryError(
@@ -460,14 +356,13 @@ class Database:
         What is missing may have come this moment; or its checksums are wrong: SQLite before 3.50.4 writes such frames
         after a ROLLBACK TO a savepoint that had spilled into the WAL. It finds them by the WAL's index alone.
         """
-        assert self._checkpointer is not None
         assert self._shadow is not None
-        frames, _ = self._checkpointer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)
-        return self._shadow.header.end_of(frames) <= self._shadow.offset and real.raw_header() == self._shadow.raw
+        end = self._shadow.header.end_of(self._sqlite.committed_frames())
+        return end <= self._shadow.offset and real.raw_header() == self._shadow.raw
 
     def _find_shadow(self) -> None:
         """The newest shadow WAL of the current generation, proved; or why there is none."""
-        found = self._shadows.current(self._identity[1])
+        found = self._shadows.current(self._sqlite.identity[1])
         if isinstance(found, Shadow):
             self._shadow = found
         else:
@@ -502,7 +397,7 @@ class Database:
         if not self._wal_is_empty():
             return
         if not self._complete:
-            self._bump()
+            self._sqlite.bump()
         if not os.path.exists(self.wal_path):
             raise PrimaryError(
                 "sync the database",
@@ -553,7 +448,7 @@ class Database:
         shadow = self._shadows.begin(generation, 0, real.raw_header())
         shadow = self._shadows.extend(shadow, real, cancel)
         self._shadows.sync_to_disk()
-        self.meta.note_reason(generation, reason, self._identity[1], self._now_ns(), self._owner)
+        self.meta.note_reason(generation, reason, self._sqlite.identity[1], self._now_ns(), self._owner)
         self.meta.set_generation(generation, self._owner)
         self._shadow = shadow
         self._complete = self._has_all(real)
@@ -618,16 +513,17 @@ class Database:
 
     def _passive(self) -> bool:
         # Most of it is moved while others write; what is left keeps them out only for a moment.
-        self._move_hold()
-        self._run_checkpoint("PASSIVE")
-        with self._write_lock():
+        self._complete = False
+        self._sqlite.move_hold()
+        self._sqlite.checkpoint("PASSIVE")
+        with self._sqlite.write_lock():
             self._copy(None)
             if not self._complete:
                 return False
             self._shadows.sync_to_disk()
             self._let_go()
             try:
-                done, _ = self._run_checkpoint("PASSIVE")
+                done, _ = self._sqlite.checkpoint("PASSIVE")
             finally:
                 self._hold_wal()
             self._copy(None)
@@ -637,25 +533,20 @@ class Database:
         self._let_go()
         self._seen_version = -1
         try:
-            done, frames = self._run_checkpoint("RESTART")
+            done, frames = self._sqlite.checkpoint("RESTART")
         finally:
             self._hold_wal()
         self._copy(None, frames)
         return done
 
-    def _run_checkpoint(self, mode: Mode) -> tuple[bool, int]:
-        """Whether all frames were moved, and how many there are."""
-        busy, frames, moved = _rows(self._checkpointer, f"PRAGMA wal_checkpoint({mode})")[0]
-        return not busy and frames == moved, frames
-
     def _next_index(self) -> None:
         """Write a frame, which restarts a WAL that is wholly in the database, and go on in the new one."""
-        with self._write_lock():
+        with self._sqlite.write_lock():
             self._copy(None)
             if not self._complete:
                 return
             self._shadows.sync_to_disk()
-            self._bump()
+            self._sqlite.bump()
         self._copy(None)
 
     @contextmanager
@@ -685,76 +576,5 @@ class Database:
             gone += [f"{generation}/{i:08x}" for i in self.meta.remove_shadows_below(generation, keep_from - 1)]
             return gone
 
-    @contextmanager
-    def _errors(self, operation: str) -> Iterator[None]:
-        """Errors of SQLite and the system in words for an operator."""
-        try:
-            yield
-        except LitetuiError:
-            raise
-        except apsw.Error as error:
-            raise _sqlite_error(error, operation, self.path) from None
-        except wal.WALError as error:
-            raise PrimaryError(
-                operation, f"{error}", path=self.wal_path, hint="it was read while it was rewritten: try again"
-            ) from None
-        except OSError as error:
-            raise _system_error(error, operation, error.filename or self.meta.path) from None
-
-
-def _begin_read(connection: apsw.Connection | None) -> None:
-    """Begin a read transaction, or leave the connection without one."""
-    _rows(connection, "BEGIN")
-    try:
-        _rows(connection, "SELECT count(*) FROM sqlite_schema")
-    except BaseException:
-        _rows(connection, "ROLLBACK")
-        raise
-
-
-def _rows(connection: apsw.Connection | None, statement: str) -> list[tuple[int, ...]]:
-    """Run one statement to its end: apsw stops at the first row unless all are fetched."""
-    assert connection is not None, "the database is not open"
-    return list(connection.execute(statement))
-
-
-def _sqlite_error(error: apsw.Error, operation: str, path: str) -> PrimaryError:
-    if isinstance(error, apsw.BusyError):
-        hint = "a long write or locking_mode=EXCLUSIVE of the application: try again, or end that process"
-        return LockedError(operation, "another process holds it locked", path=path, hint=hint)
-    hints: dict[type[apsw.Error], tuple[str, str]] = {
-        apsw.NotADBError: ("it is no SQLite database, or an encrypted one", "check the path of the database"),
-        apsw.CorruptError: (
-            f"SQLite says that it is corrupt ({error})",
-            "restore a good state to another path: litetui restore REPLICA -o OUT",
-        ),
-        apsw.ReadOnlyError: (
-            "it is not writable for you: replication writes two small tables into it",
-            "run litetui as the owner of the database",
-        ),
-        apsw.CantOpenError: (
-            "SQLite cannot open it",
-            "run litetui as the owner of the database; its folder must be writable as well",
-        ),
-        apsw.FullError: ("the disk is full", "free some space: nothing was lost, the next sync goes on"),
-    }
-    for kind, (cause, hint) in hints.items():
-        if isinstance(error, kind):
-            return PrimaryError(operation, cause, path=path, hint=hint)
-    return PrimaryError(operation, f"SQLite: {error}", path=path, hint="check the disk (dmesg), then try again")
-
-
-def _system_error(error: OSError, operation: str, path: str) -> PrimaryError:
-    import errno
-
-    hints = {
-        errno.ENOSPC: "free some space: nothing was lost, the next sync goes on",
-        errno.EDQUOT: "free some space: nothing was lost, the next sync goes on",
-        errno.EACCES: "run litetui as the owner of the database",
-        errno.EPERM: "run litetui as the owner of the database",
-        errno.EROFS: "replication needs a writable folder beside the database",
-        errno.EIO: "the disk fails: check it (dmesg), and copy the replica before anything else",
-    }
-    return PrimaryError(
-        operation, error.strerror or str(error), path=path, hint=hints.get(error.errno or 0, "then try again")
-    )
+    def _errors(self, operation: str) -> AbstractContextManager[None]:
+        return explained(operation, self.path, self.meta.path)

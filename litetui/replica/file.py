@@ -8,8 +8,8 @@ if its content is what its name says; the generation's own form is always data, 
 
 from __future__ import annotations
 
-import contextlib
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,6 +27,7 @@ from litetui.replica.types import Finding, GenerationStats, Pos, SnapshotInfo, W
 
 _SETTLED_NS = 100_000_000  # a folder that changed this short before its listing may change again within its mtime
 _CHUNK = 1 << 20
+_GRACE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +113,13 @@ class FileReplica:
         self._stopping = CancelToken()
 
         def work() -> None:
-            with contextlib.suppress(Cancelled):
+            try:
                 done(live.sync(cancel=self._stopping))
+            except Cancelled:
+                cause = f"the snapshot of generation {live.database.pos().generation} is not written yet"
+                raise OutputError(
+                    "sync a last time", cause, path=self.path, hint="it is written at the next start"
+                ) from None
 
         self._loop = Loop(f"replica-{self.name}", interval_s, work, failed)
         live.database.listeners.append(self._loop.wake)
@@ -121,17 +127,22 @@ class FileReplica:
         self._loop.wake()
 
     def stop(self, timeout: float | None = None) -> None:
-        """End the thread, then sync a last time; not if the last sync failed, or if it would take a whole snapshot.
-        `timeout` in seconds, for a thread that is stuck in the kernel."""
+        """Sync a last time, unless the last sync failed, and end the thread. A whole snapshot is not waited for longer
+        than a second; `timeout` in seconds, for a thread that is stuck in the kernel."""
         loop, live = self._loop, self._bound()
         if loop is None:
             return
-        live.database.listeners.remove(loop.wake)
-        self._stopping.cancel()
-        if loop.stop(timeout=timeout) and not live.needs_snapshot:
-            self._stopping = CancelToken()
-            loop.once()
         self._loop = None
+        live.database.listeners.remove(loop.wake)
+        if not loop.stop(timeout=_GRACE_S if live.needs_snapshot else timeout):
+            self._stopping.cancel()
+            if not loop.stop(timeout=timeout):
+                return
+        limit = threading.Timer(_GRACE_S, self._stopping.cancel)
+        if live.needs_snapshot:
+            limit.start()
+        loop.once()
+        limit.cancel()
 
     def _bound(self) -> Live:
         if self._live is None:

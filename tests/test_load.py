@@ -140,7 +140,7 @@ def test_single_syncs_race_the_load(tmp_path: Path, layout: str, options: Sequen
     assert race.restore(Target(), at_least=committed(race.load.log)) is not None
     assert syncs > 1
     # The first WAL of a generation is mostly older than its snapshot: there, most positions are out of reach.
-    assert check_restore_points(race) > 5
+    assert check_restore_points(race) > 2
 
 
 def check_restore_points(race: Race) -> int:

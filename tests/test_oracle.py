@@ -69,9 +69,20 @@ class Application:
     def at_rest(self, replica: Path) -> Iterator[None]:
         """The writer stands still, and the replica has all of it: Litestream 0.3.13 may garble its last segments
         when it is stopped in a sync."""
-        self.process.send_signal(signal.SIGSTOP)
+
+        def in_step() -> bool:
+            return lag(str(self.db), open_replica(replica), versions=False).bytes == 0
+
+        for _ in range(20):  # where it stands still inside a transaction, it is in the replicator's way
+            self.process.send_signal(signal.SIGSTOP)
+            deadline = time.monotonic() + 1
+            while time.monotonic() < deadline and not in_step():
+                Event().wait(0.02)
+            if in_step():
+                break
+            self.process.send_signal(signal.SIGCONT)
+        assert in_step()
         try:
-            until(lambda: lag(str(self.db), open_replica(replica), versions=False).bytes == 0, "the replica")
             yield
         finally:
             self.process.send_signal(signal.SIGCONT)

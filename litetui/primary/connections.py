@@ -72,6 +72,7 @@ class Connections:
         self._writer.pragma("journal_size_limit", most)
         self._reader, self._next_reader = self._connect(), self._connect()
         self._checkpointer = self._connect()
+        self.data_version()  # before the first read it does not know the WAL
 
     def _connect(self) -> apsw.Connection:
         connection = apsw.Connection(self.path, flags=apsw.SQLITE_OPEN_READWRITE)

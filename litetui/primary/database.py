@@ -211,13 +211,12 @@ class Database:
     @property
     def generation(self) -> str:
         """The current generation, "" before the first sync."""
-        with self._mutex:
-            return self._shadow.generation if self._shadow else ""
+        return self.pos().generation
 
     def pos(self) -> Pos:
         """The end of the shadow WAL: everything that was committed up to the last sync."""
-        with self._mutex:
-            return Pos(self._shadow.generation, self._shadow.index, self._shadow.offset) if self._shadow else Pos()
+        shadow = self._shadow  # one frozen value: nobody has to wait for a sync to look at it
+        return Pos(shadow.generation, shadow.index, shadow.offset) if shadow else Pos()
 
     def owner(self) -> Owner:
         """What the replica's files take from the database's file."""
@@ -228,10 +227,9 @@ class Database:
 
     def shadow_end(self, generation: str, index: int) -> int:
         """Behind the last committed byte of a shadow WAL; 0 where there is none, or not all of it any more."""
-        with self._mutex:
-            shadow = self._shadow
-            if shadow is not None and (generation, index) == (shadow.generation, shadow.index):
-                return shadow.offset
+        at = self.pos()
+        if (generation, index) == (at.generation, at.index):
+            return at.offset
         try:
             size = os.stat(self.shadow_path(generation, index)).st_size
         except FileNotFoundError:
@@ -357,8 +355,7 @@ class Database:
         after a ROLLBACK TO a savepoint that had spilled into the WAL. It finds them by the WAL's index alone.
         """
         assert self._shadow is not None
-        end = self._shadow.header.end_of(self._sqlite.committed_frames())
-        return end <= self._shadow.offset and real.raw_header() == self._shadow.raw
+        return self._committed_end(self._shadow) <= self._shadow.offset and real.raw_header() == self._shadow.raw
 
     def _find_shadow(self) -> None:
         """The newest shadow WAL of the current generation, proved; or why there is none."""
@@ -376,20 +373,13 @@ class Database:
         if self.meta.generation() != shadow.generation:
             self._shadow, self._why_no_shadow = None, "no generation exists"
             return
-        size = self.shadow_size()
-        if size < shadow.offset:
-            self._shadow = None
-            self._why_no_shadow = "no shadow wal" if size < 0 else "short shadow wal"
-
-    def shadow_size(self) -> int:
-        """Bytes of the newest shadow WAL's file, -1 where it is not there."""
-        with self._mutex:
-            if self._shadow is None:
-                return -1
-            try:
-                return os.stat(self.shadow_path(self._shadow.generation, self._shadow.index)).st_size
-            except FileNotFoundError:
-                return -1
+        try:
+            size = os.stat(self.shadow_path(shadow.generation, shadow.index)).st_size
+        except FileNotFoundError:
+            self._shadow, self._why_no_shadow = None, "no shadow wal"
+        else:
+            if size < shadow.offset:
+                self._shadow, self._why_no_shadow = None, "short shadow wal"
 
     def _ensure_wal(self) -> None:
         """See to it that the WAL has a header. One that was emptied under our lock waits for somebody else's write: it
@@ -425,28 +415,36 @@ class Database:
             if verdict.reason:
                 return self._begin_generation(real, verdict.reason, cancel)
             assert self._shadow is not None
-            added = self._extend(real, cancel)
+            added = 0
             if verdict.restarted:
-                old = self._shadow
+                # Unless we had it all, nobody knows any more how much of the old one was committed.
+                old = self._shadow if self._complete else self._shadows.extend(self._shadow, real, None, cancel)
+                added = old.offset - self._shadow.offset
                 self._ends[old.generation, old.index] = old.offset
                 if old.header.end_of(least_frames) > old.offset:
                     return self._begin_generation(real, "wal overwritten by another process", cancel)
                 self._shadows.sync_to_disk()  # once the next one is there, nobody proves this one again
                 self._shadow = self._shadows.begin(old.generation, old.index + 1, verdict.raw)
-                added += self._shadow.offset + self._extend(real, cancel)
+                added += self._shadow.offset
+            added += self._extend(real, cancel)
             self._complete = self._has_all(real)
             return self._note(Change(added))
 
     def _extend(self, real: RealWAL, cancel: CancelToken | None) -> int:
         assert self._shadow is not None
         before = self._shadow.offset
-        self._shadow = self._shadows.extend(self._shadow, real, cancel)
+        self._shadow = self._shadows.extend(self._shadow, real, self._committed_end(self._shadow), cancel)
         return self._shadow.offset - before
+
+    def _committed_end(self, shadow: Shadow) -> int:
+        """The offset up to which SQLite counts the WAL's frames as committed. A commit that its process did not live to
+        count may be taken back, and written over."""
+        return shadow.header.end_of(self._sqlite.committed_frames())
 
     def _begin_generation(self, real: RealWAL, reason: str, cancel: CancelToken | None) -> Change:
         generation = secrets.token_hex(8)
         shadow = self._shadows.begin(generation, 0, real.raw_header())
-        shadow = self._shadows.extend(shadow, real, cancel)
+        shadow = self._shadows.extend(shadow, real, self._committed_end(shadow), cancel)
         self._shadows.sync_to_disk()
         self.meta.note_reason(generation, reason, self._sqlite.identity[1], self._now_ns(), self._owner)
         self.meta.set_generation(generation, self._owner)
@@ -459,7 +457,7 @@ class Database:
 
     def checkpoint_due(self) -> Mode | None:
         """Which checkpoint the size of the WAL and the age of the last one ask for, by Litestream's rules."""
-        with self._mutex:
+        with self._mutex, self._errors("look at the database"):
             shadow, now = self._shadow, time.monotonic()
             if shadow is None or self._holds or not self.is_open:
                 return None

@@ -18,7 +18,6 @@ from litetui.format import names, wal
 from litetui.jobs.progress import CancelToken
 from litetui.primary.meta import Meta
 
-_FIRST_FRAMES = 16  # a sync usually finds a few frames; the rest of the file are stale ones
 _BLOCK_BYTES = 4 << 20
 
 Reason = Literal[
@@ -199,7 +198,7 @@ class ShadowReader:
 
     def reach(self, file: RealWAL, shadow: Shadow) -> Shadow:
         """The shadow as it would be with all the committed frames of a file."""
-        end, state, _ = self._scan(file, shadow, None, None)
+        end, state, _ = self._scan(file, shadow, None, None, None)
         return replace(shadow, offset=end, state=state)
 
     def database_pages(self, file: RealWAL, shadow: Shadow) -> int:
@@ -210,21 +209,22 @@ class ShadowReader:
         return int.from_bytes(file.read(4, end - shadow.header.frame_size + 4), "big")
 
     def _scan(
-        self, real: RealWAL, shadow: Shadow, out: int | None, cancel: CancelToken | None
+        self, real: RealWAL, shadow: Shadow, stop: int | None, out: int | None, cancel: CancelToken | None
     ) -> tuple[int, tuple[int, int], bool]:
-        """Verify frames from the shadow's end on, and write them to `out`. Returns the end behind the last commit, the
-        checksum there, and whether there may be bytes in `out` behind it."""
+        """Verify frames from the shadow's end up to `stop`, and write them to `out`. Returns the end behind the last
+        commit, the checksum there, and whether there may be bytes in `out` behind it."""
         header, frame = shadow.header, shadow.header.frame_size
         most = max(1, _BLOCK_BYTES // frame)
         end, end_state = shadow.offset, shadow.state
-        at, state, count = end, end_state, min(_FIRST_FRAMES, most)
+        at, state = end, end_state
         while True:
+            count = most if stop is None else min(most, max(0, stop - at) // frame)
             view = self._view(count * frame)
             got = real.read_into(view, at) // frame
             frames = self._buffer[: got * frame].reshape(got, frame)
             block = wal.check_frames(frames, header, state)
             commits = np.flatnonzero(block.commits[: block.valid])
-            last = got < count or block.valid < got
+            last = block.valid < most
             keep = int(commits[-1]) + 1 if len(commits) else 0
             if len(commits):
                 end = at + keep * frame
@@ -237,7 +237,6 @@ class ShadowReader:
                 return end, end_state, at > end
             if cancel is not None:
                 cancel.check()
-            count = min(count * 8, most)
 
     def _view(self, size: int) -> memoryview:
         if len(self._buffer) < size:
@@ -278,14 +277,17 @@ class ShadowWriter(ShadowReader):
                 self._unsynced.add(path)
         return found
 
-    def extend(self, shadow: Shadow, real: RealWAL, cancel: CancelToken | None = None) -> Shadow:
-        """Append the real WAL's committed frames from the shadow's end on, as far as they belong to this WAL."""
+    def extend(
+        self, shadow: Shadow, real: RealWAL, stop: int | None = None, cancel: CancelToken | None = None
+    ) -> Shadow:
+        """Append the real WAL's committed frames from the shadow's end up to the offset `stop` (None: as far as there
+        are any that belong to this WAL)."""
         path = self._meta.wal_path(shadow.generation, shadow.index)
         fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
         end, written = shadow.offset, True
         try:
             os.lseek(fd, shadow.offset, os.SEEK_SET)
-            end, state, written = self._scan(real, shadow, fd, cancel)
+            end, state, written = self._scan(real, shadow, stop, fd, cancel)
         finally:
             # Also after an error: what is behind the last commit is not the shadow's.
             if written:

@@ -446,11 +446,6 @@ def test_tables_that_the_application_dropped_are_made_again(rig: Rig, db: Databa
     rig.same()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="Database._copy begins the next shadow before the finished one is on the disk: after a power failure its "
-    "end may be missing, and Live takes what is left for all of it",
-)
 def test_a_finished_shadow_is_on_the_disk_before_the_next_one_begins(
     rig: Rig, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

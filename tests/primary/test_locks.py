@@ -7,6 +7,7 @@ process' last close takes the WAL away under us, which is what these tests look 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -164,6 +165,41 @@ def test_the_test_sees_a_holder_that_has_lost_them(rig: Rig, side: str) -> None:
         else:
             with pytest.raises((AssertionError, pytest.fail.Exception)):
                 locks_hold(rig)
+
+
+_opened: list[str] | None = None
+
+
+def _watch_opens() -> None:
+    """From now on `_opened`, where it is a list, gets the path of everything that Python opens, links or copies."""
+
+    def hook(event: str, args: tuple[object, ...]) -> None:
+        if _opened is not None and event in ("open", "os.link", "shutil.copyfile") and isinstance(args[0], str | bytes):
+            _opened.append(os.path.realpath(os.fsdecode(args[0])))
+
+    sys.addaudithook(hook)
+
+
+def test_nothing_but_database_opens_the_database(rig: Rig) -> None:
+    """All of the above once more, seen from within."""
+    global _opened
+    _watch_opens()
+    _opened = []
+    try:
+        with Database(rig.db) as db:
+            db.sync()
+            replica = rig.bind(db)
+            replica.sync()
+            for harmless in HARMLESS.values():
+                harmless(rig)
+            db.checkpoint("PASSIVE")
+            replica.snapshot()
+            db.clean(db.pos().index)
+    finally:
+        seen, _opened = _opened, None
+    assert seen.count(str(rig.db)) == 1
+    assert f"{rig.db}-shm" not in seen
+    assert f"{rig.db}-wal" in seen, "the hook works"
 
 
 def test_no_descriptor_of_the_database_is_ours_but_one(rig: Rig) -> None:

@@ -39,7 +39,7 @@ class Bench:
         if data is not None:
             self.real.write_bytes(data)
         with RealWAL(str(self.real)) as real:
-            return self.writer.extend(shadow, real, cancel)
+            return self.writer.extend(shadow, real, cancel=cancel)
 
     def data(self, index: int = 0) -> bytes:
         return Path(self.meta.wal_path(GENERATION, index)).read_bytes()
@@ -163,7 +163,7 @@ def test_a_cancel_and_an_error_leave_what_was_there(bench: Bench, monkeypatch: p
     token = CancelToken()
     token.cancel()
     with pytest.raises(Cancelled):
-        bench.extend(shadow, data, token)
+        bench.extend(shadow, data, cancel=token)
     assert bench.data() == first
     wrote: list[int] = []
     real = files.write_all

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import Event
 
@@ -51,6 +51,7 @@ class Race:
         self.refusals: list[str] = []
         self.rng = random.Random(11)
         self.process = self.load.start("--blob", BLOB, "--seconds", str(SECONDS), *options)
+        self.processes: list[subprocess.Popen[str] | subprocess.Popen[bytes]] = [self.process]
         deadline = time.monotonic() + 30
         while not self.load.db.exists() or committed(self.load.log) < 1:
             assert self.process.poll() is None, self.process.communicate()
@@ -97,12 +98,21 @@ class Race:
         assert (self.process.returncode, errors) == (0, "")
 
 
+@pytest.fixture
+def race(tmp_path: Path, layout: str, options: Sequence[str]) -> Iterator[Race]:
+    running = Race(tmp_path, layout, options)
+    yield running
+    for process in running.processes:
+        process.kill()  # the load's own processes follow
+        process.communicate()
+
+
 @pytest.mark.parametrize(("layout", "options"), KINDS)
-def test_replicate_under_load(tmp_path: Path, layout: str, options: Sequence[str]) -> None:
-    race = Race(tmp_path, layout, options)
+def test_replicate_under_load(race: Race, layout: str) -> None:
     command = [*LITETUI, "replicate", str(race.load.db), str(race.path), "--layout", layout, *FAST]
     with race.log.open("w") as log:
         litetui = subprocess.Popen(command, stderr=log)
+    race.processes.append(litetui)
     seen: list[int] = []
     deadline = time.monotonic() + 30
     while not list(race.path.glob("generations/*/snapshots/*.lz4")):
@@ -126,9 +136,8 @@ def test_replicate_under_load(tmp_path: Path, layout: str, options: Sequence[str
 
 
 @pytest.mark.parametrize(("layout", "options"), KINDS[:2])
-def test_single_syncs_race_the_load(tmp_path: Path, layout: str, options: Sequence[str]) -> None:
+def test_single_syncs_race_the_load(race: Race) -> None:
     """Between syncs nobody holds the WAL: it restarts and vanishes, and new generations begin."""
-    race = Race(tmp_path, layout, options)
     syncs = 0
     while race.process.poll() is None:
         before = committed(race.load.log)

@@ -56,6 +56,13 @@ class Application:
         )
         until(lambda: self.log.exists() and self.log.stat().st_size, "the writer")
 
+    def __enter__(self) -> Application:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+
     def end(self) -> None:
         self.stop.touch()
         self.process.wait(30)
@@ -144,10 +151,21 @@ def theirs(version: str, replica: Path, out: Path, *options: str) -> bytes:
     return out.read_bytes()
 
 
+@pytest.fixture
+def application(tmp_path: Path) -> Iterator[Application]:
+    with Application(tmp_path) as running:
+        yield running
+
+
 @pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Application:
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
     """A database whose replica litetui has written, over several indexes and with a second snapshot; all at rest."""
-    application = Application(tmp_path_factory.mktemp("oracle"))
+    with Application(tmp_path_factory.mktemp("oracle")) as running:
+        replicated(running)
+        yield running
+
+
+def replicated(application: Application) -> None:
     replica = FileReplica(application.folder / "replica")
     with replicating(litetui(application, application.folder / "replica")):
         until(lambda: len(indexes(replica)) > 4, "four indexes")
@@ -156,7 +174,6 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Application:
     with replicating(litetui(application, application.folder / "replica")):
         until(lambda: len(indexes(replica)) > 8, "eight indexes")
         application.end()
-    return application
 
 
 def test_the_latest_state_is_the_database(app: Application, tmp_path: Path) -> None:
@@ -180,9 +197,8 @@ def test_every_index(app: Application, tmp_path: Path) -> None:
         assert state_of(tmp_path / "ours.db") in app.states
 
 
-def test_the_older_layout(tmp_path: Path) -> None:
+def test_the_older_layout(application: Application, tmp_path: Path) -> None:
     """Litestream v0.3.0-0.3.4 cannot be installed any more; its layout is held by its rules and by our own restore."""
-    application = Application(tmp_path)
     path = tmp_path / "replica"
     replica = FileReplica(path)
     with replicating(litetui(application, path, "--layout", "wal")):
@@ -200,9 +216,8 @@ def test_the_older_layout(tmp_path: Path) -> None:
     assert application.checkpointed() == got
 
 
-def test_each_goes_on_where_the_other_stopped(tmp_path: Path) -> None:
+def test_each_goes_on_where_the_other_stopped(application: Application, tmp_path: Path) -> None:
     """One generation, written in turn by litetui, by Litestream 0.3.13, and by litetui again."""
-    application = Application(tmp_path)
     path = tmp_path / "replica"
     replica = FileReplica(path)
     for command in (litetui(application, path), litestream(application, path)):

@@ -1,5 +1,5 @@
-"""A sample for whoever has no replica at hand: a small one that real Litestream 0.3.13 wrote, or a live database with a
-gentle writer, whose replica has a day of history and grows while one looks."""
+"""A sample for whoever has no replica at hand: a live database with a gentle writer, whose replica has a day of history
+and grows while one looks."""
 
 from __future__ import annotations
 
@@ -7,22 +7,18 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from decimal import Decimal
-from importlib import resources
 from typing import TYPE_CHECKING
 
-from litetui.errors import LitetuiError
+from litetui.errors import LitetuiError, OutputError
 
 if TYPE_CHECKING:
     from litetui.replica.file import FileReplica
 
-_NAME = "app.db-replica"
 _MINUTE = 60 * 1_000_000_000
 # The live sample's history: for each generation, minutes before now between which its files lie, and how many
 # transactions each sync carried; 0 is a checkpoint, -1 a snapshot.
@@ -30,31 +26,6 @@ _HISTORY = (
     (1560, 310, (30, 22, 8, 40, 0, 12, 3, 25, 9, -1, 14, 31, 0, 6, 18)),
     (295, 4, (24, 9, 17, 0, 11, 34, 5, 0, 8, 21, 13, -1, 7, 16, 0, 10, 4)),
 )
-
-
-def make_sample(folder: str) -> str:
-    """Unpack the sample into a folder and return the replica's path.
-
-    File times decide what a restore takes, so they are set to the ns: tarfile alone rounds them to a float.
-    """
-    source = resources.files("litetui").joinpath("sample.tar.gz")
-    with source.open("rb") as packed, tarfile.open(fileobj=packed, mode="r:gz") as archive:
-        members = archive.getmembers()
-        archive.extractall(folder, members, filter="data")
-    for member in reversed(members):  # folders after what is in them
-        ns = int(Decimal(member.pax_headers.get("mtime", str(member.mtime))) * 10**9)
-        os.utime(os.path.join(folder, member.name), ns=(ns, ns))
-    return os.path.join(folder, _NAME)
-
-
-@contextmanager
-def sample() -> Iterator[str]:
-    """The sample in a temporary folder, which is gone afterwards."""
-    folder = tempfile.mkdtemp(prefix="litetui-demo-")
-    try:
-        yield make_sample(folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +42,8 @@ def live_demo() -> Iterator[LiveDemo]:
     with the context; the writer also ends by itself when this process does. Raises LitetuiError."""
     folder = tempfile.mkdtemp(prefix="litetui-demo-")
     try:
-        demo = LiveDemo(os.path.join(folder, "app.db"), os.path.join(folder, "app.db-replica"))
-        with _Writer(demo.database) as writer:
+        demo = _paths(folder)
+        with Writer(demo.database) as writer:
             _make_history(demo, writer)
             writer.tell("go")
             yield demo
@@ -80,8 +51,28 @@ def live_demo() -> Iterator[LiveDemo]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-class _Writer:
-    """The application, as a process; it ends when the pipe to it is closed, however that comes about."""
+def make_demo(folder: str) -> LiveDemo:
+    """The database and its replica, made in an empty or new folder; they stay, at rest. Raises LitetuiError."""
+    try:
+        os.makedirs(folder, exist_ok=True)
+        if os.listdir(folder):
+            raise OutputError(
+                "make the sample", "the folder is not empty", path=folder, hint="name a new one: --dir DIR"
+            )
+    except OSError as error:
+        raise OutputError("make the sample", error.strerror or str(error), path=folder) from None
+    demo = _paths(os.path.abspath(folder))
+    with Writer(demo.database) as writer:
+        _make_history(demo, writer)
+    return demo
+
+
+def _paths(folder: str) -> LiveDemo:
+    return LiveDemo(os.path.join(folder, "app.db"), os.path.join(folder, "app.db-replica"))
+
+
+class Writer:
+    """The application, demo_writer.py, as a process: it ends when the pipe to it is closed, however that happens."""
 
     def __init__(self, database: str) -> None:
         program = os.path.join(os.path.dirname(os.path.abspath(__file__)), "demo_writer.py")
@@ -94,7 +85,7 @@ class _Writer:
             start_new_session=True,
         )
 
-    def __enter__(self) -> _Writer:
+    def __enter__(self) -> Writer:
         self._answer()
         return self
 
@@ -132,7 +123,7 @@ class _Writer:
         )
 
 
-def _make_history(demo: LiveDemo, writer: _Writer) -> None:
+def _make_history(demo: LiveDemo, writer: Writer) -> None:
     """Two generations: the second begins because the application has truncated the WAL while nothing replicated."""
     from litetui.ops.sync import bind
     from litetui.primary.database import Database

@@ -53,7 +53,7 @@ class Shop:
             connection.execute("insert into orders (customer, item, cents, state) values (?, ?, ?, 'new')", row)
         connection.execute(
             "update orders set state = case state when 'new' then 'paid' else 'sent' end "
-            "where id in (select id from orders where state != 'sent' order by random() limit 3)"
+            "where id in (select id from orders where state != 'sent' order by id desc limit 3)"
         )
         connection.execute("commit")
 

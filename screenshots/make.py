@@ -1,4 +1,4 @@
-"""Make the pictures of the README: the app itself, on the sample that the package carries.
+"""Make the pictures of the README: the app itself, on a sample that real Litestream 0.3.13 wrote.
 
     python screenshots/make.py            all pictures
     python screenshots/make.py browser    one of them
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -26,14 +27,16 @@ sys.path.insert(0, str(HERE.parent))
 
 from textual.widgets import Input  # noqa: E402
 
-from litetui.demo import make_sample  # noqa: E402
 from litetui.jobs.job import Job  # noqa: E402
 from litetui.jobs.progress import CancelToken, Progress, Reporter  # noqa: E402
 from litetui.replica import detect  # noqa: E402
-from litetui.tui import preview  # noqa: E402
+from litetui.replica.types import Pos  # noqa: E402
+from litetui.tui import preview, write_plan  # noqa: E402
 from litetui.tui.app import LitetuiApp  # noqa: E402
 from litetui.tui.screens import restore  # noqa: E402
+from litetui.tui.screens.write import WriteDialog  # noqa: E402
 from litetui.tui.settings import Settings  # noqa: E402
+from tests.tui.fakes import DATABASE, StandingReplication, attached, new_generation_plan  # noqa: E402
 
 SHOWN_PATH = "/var/lib/litestream/app.db"
 SECOND = 1_000_000_000
@@ -49,6 +52,7 @@ class Picture:
     theme: str = "textual-dark"
     damage: bool = False
     job: bool = False
+    attached: bool = False
 
 
 TO_WAL = ("j", "j", "l", "j", "j")
@@ -59,6 +63,8 @@ PICTURES = (
     Picture("frames", (*TO_WAL, "2", "enter")),
     Picture("restore", ("r", "enter")),
     Picture("job", job=True),
+    Picture("replicate", ("3",), size=(140, 34), attached=True),
+    Picture("sync", size=(120, 34), attached=True),
     Picture("damage", damage=True),
     Picture("narrow", ("2",), size=(80, 24)),
     Picture("light", TO_WAL, theme="textual-light"),
@@ -87,6 +93,11 @@ def newest_ns(replica: Path) -> int:
     return max(path.stat().st_mtime_ns for path in replica.rglob("*") if path.is_file())
 
 
+def newest_position(replica: Path) -> Pos:
+    opened = detect.open_replica(replica)
+    return opened.calc_pos(opened.generations()[0])
+
+
 def half_way(release: Event) -> Callable[[Reporter, CancelToken], None]:
     """A restore that stands still at two thirds, until the picture is taken."""
 
@@ -99,11 +110,19 @@ def half_way(release: Event) -> Callable[[Reporter, CancelToken], None]:
 
 
 async def take(picture: Picture, replica: Path, now_ns: int) -> None:
-    app = LitetuiApp(str(replica), Settings(now_ns=lambda: now_ns, watch_s=0, debounce_s=0))
+    database = DATABASE if picture.attached else None
+    app = LitetuiApp(str(replica), Settings(now_ns=lambda: now_ns, watch_s=0, debounce_s=0), database)
     release = Event()
+    standing: StandingReplication | None = None
     async with app.run_test(size=picture.size, notifications=True) as pilot:
         app.theme = picture.theme
         await idle(app, pilot)
+        if picture.name == "replicate":
+            standing = StandingReplication(SHOWN_PATH, newest_position(replica), now_ns)
+            app.submit(standing)
+            await pilot.pause(0.3)
+        if picture.name == "sync":
+            app.push_screen(WriteDialog(write_plan.sync_plan(new_generation_plan(SHOWN_PATH))))
         for key in picture.keys:
             await pilot.press(key)
             await idle(app, pilot)
@@ -116,6 +135,8 @@ async def take(picture: Picture, replica: Path, now_ns: int) -> None:
         await pilot.pause()
         app.save_screenshot(f"{picture.name}.svg", path=str(HERE))
         release.set()
+        if standing is not None:
+            standing.release.set()
         await idle(app, pilot)
 
 
@@ -134,12 +155,15 @@ def main() -> None:
                 continue
             place = Path(folder) / str(number)
             place.mkdir()
-            replica = Path(make_sample(str(place)))
+            # GNU tar keeps the ns of file times, which decide what a restore takes.
+            subprocess.run(["tar", "xpf", str(HERE / "sample.tar.gz"), "-C", str(place)], check=True)
+            replica = place / "app.db-replica"
             now_ns = newest_ns(replica) + 41 * SECOND
             if picture.damage:
                 for wal in replica.glob("generations/*/wal/00000006_*"):
                     wal.unlink()
-            asyncio.run(take(picture, replica, now_ns))
+            with attached(newest_position(replica).generation):
+                asyncio.run(take(picture, replica, now_ns))
 
 
 if __name__ == "__main__":

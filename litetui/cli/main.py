@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import click
 
 from litetui import __version__
-from litetui.cli.common import PATH
+from litetui.cli.common import PATH, as_json_option, print_json
 from litetui.errors import LitetuiError, UsageError
 from litetui.units import printable
 
@@ -78,6 +78,23 @@ def _run_app(path: str | None, database: str | None, *, readonly: bool, ascii_on
     from litetui.tui.app import run_app
 
     return run_app(path, readonly=readonly, ascii=ascii_only, demo=demo, database=database)
+
+
+@cli.command()
+@click.option(
+    "--dir", "folder", metavar="DIR", type=PATH, help="Here, in a new or empty folder; else in a temporary one."
+)
+@as_json_option
+def demo(folder: str | None, as_json: bool) -> None:
+    """Make the sample of --demo, a database and its replica, and print their paths. It stays until you remove it."""
+    import tempfile
+
+    from litetui.demo import make_demo
+
+    made = make_demo(folder or tempfile.mkdtemp(prefix="litetui-sample-"))
+    if as_json:
+        return print_json({"database": made.database, "replica": made.replica})
+    return click.echo(f"database  {printable(made.database)}\nreplica   {printable(made.replica)}")
 
 
 @cli.command()

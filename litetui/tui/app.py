@@ -6,10 +6,10 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
 DRAIN_SECONDS = 2.0
 LAST_SYNC_SECONDS = 15.0
+HOLD_SECONDS = 0.5
 WATCH_SHARE = 20  # at most a twentieth of the time is spent on looking for changes
 NO_REPLICA = "no replica is open: O opens one"
 Opened = tuple["FileReplica", ReplicaView, str | None, LitetuiError | None]
@@ -73,8 +74,11 @@ class LitetuiApp(App[int]):
         self.replica: FileReplica | None = None
         self.watching = True
         self._look_timer: Timer | None = None
+        self._opening = False  # the first look takes longer than those that follow
         self._seen_pos = ""
+        self._ended: set[int] = set()  # jobs whose end was told; a message may come late, and then finds it once more
         self.paused_at_ns = 0
+        self._held: list[events.Key] | None = None
         self.leaving = False
         self.leaving_when_idle = False
         self.demos = ExitStack()
@@ -105,6 +109,7 @@ class LitetuiApp(App[int]):
         self.path = "demo" if path == DEMO else path
         self.replica = None
         self.browser.forget("making the demo" if path == DEMO else "reading the replica")
+        self._opening = True
         now_ns = self.settings.now_ns
         wanted = self.wanted_database or self.database
         self.wanted_database = None
@@ -124,13 +129,13 @@ class LitetuiApp(App[int]):
             self.replica, view, self.database, trouble = answer
             self.path = view.path
             self.browser.show_view(view)
-            self._look_later(0.0)
             if trouble is not None:
                 self.push_screen(AttachDialog(view.path, "", trouble), self.attach)
             elif path == DEMO and not self.settings.readonly:
                 self.writing.start_replication()
 
         def fail(error: LitetuiError) -> None:
+            self.wanted_database = wanted
             self.browser.forget(NO_REPLICA)
             self.browser.show_trouble(error)
             self.push_screen(OpenDialog(error), self.open_path)
@@ -213,7 +218,27 @@ class LitetuiApp(App[int]):
     def _load_answered(self, event: LoadAnswered) -> None:
         seconds = self.bridge.take(event.load)
         if seconds is not None and event.load.key == "replica" and self.replica is not None:
-            self._look_later(seconds)
+            self._look_later(0.0 if self._opening else seconds)
+            self._opening = False
+
+    # keys
+
+    async def on_event(self, event: events.Event) -> None:
+        """Keys that arrive in one read with the one that opens a dialog are meant for the dialog."""
+        if isinstance(event, events.Key) and not event.is_forwarded:
+            if self._held is not None:
+                self._held.append(event)
+                return
+            if isinstance(self.screen, Browser) and self.screen.opens_dialog(event.key):
+                self._held = []
+                self.set_timer(HOLD_SECONDS, self.let_keys_through)
+        await super().on_event(event)
+
+    async def let_keys_through(self) -> None:
+        """The dialog is there, or none came."""
+        held, self._held = self._held or [], None
+        for event in held:
+            await self.on_event(event)
 
     # jobs
 
@@ -233,14 +258,17 @@ class LitetuiApp(App[int]):
         job = event.job
         self.bridge.job_changed(job)
         self._pass_on(lambda: JobChanged(job))
-        if job.state.ended and not self.leaving and not self._looks_at(job):
+        if not job.state.ended or job.id in self._ended:
+            return
+        self._ended.add(job.id)
+        if not self.leaving and not self._looks_at(job):
             severity: SeverityLevel = "information"
             if job.state is not State.DONE:
                 severity = "error" if job.state is State.FAILED else "warning"
             words = job.error.cause if job.error is not None else outcome(job)
             hint = f"; try: {job.error.hint}" if job.state is State.FAILED and job.error and job.error.hint else ""
             self.say(f"{job.kind} {job.id} {job.state.value}: {words}{hint}", severity=severity)
-        if job.state.ended and job.kind in WRITES and not self.leaving:
+        if job.kind in WRITES and not self.leaving:
             self.read_again(anew=True)
         if self.leaving_when_idle:
             self._leave_when_idle()
@@ -265,7 +293,8 @@ class LitetuiApp(App[int]):
         self._pass_on(lambda: LogLines(event.lines))
 
     def _pass_on(self, message: Callable[[], Message]) -> None:
-        for screen in self.screen_stack:
+        # Textual's own screen at the bottom would have everything above it drawn anew for each message.
+        for screen in self.screen_stack[1:]:
             screen.post_message(message())
 
     def result_lines(self, job: Job) -> list[str]:
@@ -290,7 +319,10 @@ class LitetuiApp(App[int]):
         return command_for(self.path or "", key)
 
     def crumb(self, key: Key) -> str:
-        return " / ".join([self.path or "", *([str(key[1])] if len(key) > 1 else []), *_last_crumb(key)])
+        path = self.path or ""
+        if self.database:
+            path += f" {self.settings.glyphs.from_} {os.path.basename(self.database)}"
+        return " / ".join([path, *([str(key[1])] if len(key) > 1 else []), *_last_crumb(key)])
 
     def action_command_palette(self) -> None:
         if self.use_command_palette and not isinstance(self.screen, CommandPalette):
@@ -403,7 +435,8 @@ def run_app(
     finally:
         app.runner.cancel_all()
         stuck = app.drain() if not app.stuck else app.stuck
-        for line in job_lines(app.runner.jobs, stuck):
-            sys.stdout.write(line + "\n")
-        app.demos.close()
+        with app.demos, suppress(OSError):  # the terminal may be gone
+            for line in job_lines(app.runner.jobs, stuck):
+                sys.stdout.write(line + "\n")
+            sys.stdout.flush()
     return 1 if code is None else code

@@ -220,7 +220,7 @@ def _standing(view: ReplicaView, generation: GenerationView, now: int, beside: B
         return f"{words}; does not restore: {generation.survey.why_not}"
     if (met := _evidence(view, generation, now, beside.jobs)) is not None:
         return f"{words}; {met[0]}"
-    return f"{words}; complete by its names, content not checked"
+    return f"{words}; {'' if reason else 'complete by its names, '}content not checked"
 
 
 def _wal_source(generation: GenerationView, start: int, stop: int, clock: Clock) -> WALSource:

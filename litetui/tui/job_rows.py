@@ -76,7 +76,7 @@ def summary(jobs: Sequence[Job], glyphs: Glyphs, now_ns: int) -> list[tuple[str,
         if job.state is State.RUNNING and job.progress.fraction is not None:
             text = f"{job.kind} {job.progress.fraction * 100:.0f} %"
         elif isinstance(job, ReplicateJob) and not job.state.ended:
-            text = f"{job.kind} {job.words(now_ns)[0]}"
+            text = f"{job.kind} {job.short(now_ns)}"
         elif job.state is State.DONE:
             text = f"{job.kind} {format_duration(job.duration_ns)}"
         parts.append((text + "   ", ""))

@@ -128,6 +128,8 @@ def _tabs(at: Situation) -> str:
 def _cancel(at: Situation) -> str:
     if at.job_state in ("running", "queued"):
         return ""
+    if at.job_state == "several":
+        return "several jobs run: 3 goes to them"
     if at.job_state == "cancelling":
         return "it is being cancelled already"
     if at.job_state:
@@ -142,12 +144,12 @@ LATER = "Later versions"
 ACTIONS: tuple[Action, ...] = (
     Action("restore", ("r",), "restore", "restore what the cursor stands on; the plan is shown first",
            RESTORE, rank=1, why_not=_restore),
-    Action("attach", ("o",), "attach", "attach the database that this replica belongs to: who replicates it, how far "
-           "the replica is behind", REPLICATE, rank=11, why_not=_attach),
-    Action("sync", ("s",), "sync", "copy what the database has committed into the replica, now; the plan first where "
-           "a generation or a replica begins", REPLICATE, rank=20, why_not=_writes),
-    Action("snapshot", ("n",), "snapshot", "write a snapshot of the database into the replica", REPLICATE,
-           rank=17, why_not=_writes),
+    Action("attach", ("o",), "attach", "attach the database that this replica belongs to", REPLICATE, rank=11,
+           why_not=_attach),
+    Action("sync", ("s",), "sync", "copy what the database has committed into the replica, now", REPLICATE, rank=20,
+           why_not=_writes),
+    Action("snapshot", ("n",), "snapshot", "write a snapshot of the database into the replica", REPLICATE, rank=17,
+           why_not=_writes),
     Action("replicate", ("S",), "replicate", "keep syncing while litetui is open; again to end it", REPLICATE,
            rank=18, why_not=_writes),
     Action("filter", ("slash",), "filter", "show only rows that hold the text; `!text` those that do not",

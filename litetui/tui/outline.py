@@ -13,6 +13,7 @@ from litetui.tui.model import GenerationView, Group, ReplicaView, groups
 from litetui.units import format_age, format_clock, format_size
 
 Key = tuple[str | int, ...]
+FIRST = "no generation exists"  # why a database's first generation began: nothing to remark on
 SHORT = {
     "no-snapshot": "no snapshot",
     "missing-wal": "WAL missing",
@@ -122,7 +123,7 @@ def _generation(generation: GenerationView, opened: Collection[Key], now_ns: int
     key: Key = ("generation", generation.name)
     is_open = key in opened
     glyph, status, note = _verdict(generation, now_ns)
-    note += f", {reason}" if reason else ""
+    note += f", {reason}" if reason and reason != FIRST else ""
     yield Line(key, 1, generation.name, note, glyph, status, branch=True, open=is_open)
     if not is_open:
         return

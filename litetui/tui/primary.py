@@ -124,7 +124,7 @@ def candidate_words(one: Candidate) -> Note:
 def who(view: PrimaryView, own: ReplicateJob | None) -> str:
     """The replicator in words."""
     if own is not None:
-        return f"litetui, this session (pid {os.getpid()})"
+        return "litetui, this session"
     watch = view.lag.watch if view.lag is not None else None
     if watch is None:
         return "not known"

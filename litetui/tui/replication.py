@@ -76,6 +76,15 @@ class ReplicateJob(Job):
             words += f"  last sync {format_age(at.synced_ns, now_ns)}"
         return words, ""
 
+    def short(self, now_ns: int) -> str:
+        """The same in two words."""
+        if self.trouble is not None:
+            return "fails: it is tried again"
+        at = self.at
+        if self.state is JobState.CANCELLING or at is None or at.synced_ns is None:
+            return self.words(now_ns)[0].split(":")[0]
+        return f"synced {format_age(at.synced_ns, now_ns)}"
+
     def sync_now(self) -> None:
         """Look at the database at once."""
         if self._replicator is not None:

@@ -140,7 +140,7 @@ class SnapshotSource(Source):
         Column("Index", 8),
         Column("Stored", 10, right=True),
         Column("Created (UTC)", 22, right=True, drop=1),
-        Column("Age", 9, right=True),
+        Column("Age", 10, right=True),
         Column("File", 20, drop=2, grow=True),
     )
 
@@ -192,7 +192,7 @@ class WALSource(Source):
             Column("Offset", 12, right=True),
             Column("Stored", 10, right=True),
             Column("Created (UTC)", 22, right=True, drop=1),
-            Column("Age", 9, right=True),
+            Column("Age", 10, right=True),
             Column("File", 20, drop=2, grow=True),
         )
         if len(self) and int(wals.mtime_ns[self.start : self.stop].max()) > now_ns():
@@ -274,7 +274,10 @@ class FindingSource(Source):
 class GenerationSource(Source):
     """The generations of a replica, the newest first."""
 
-    empty = "no generations: nothing was ever replicated into this folder"
+    empty = (
+        "no generations: nothing was ever replicated into this folder\n"
+        "with a database attached (o), s makes the first sync"
+    )
     columns = (
         Column("Generation", 16),
         Column("Snapshots", 9, right=True, drop=3),

@@ -137,9 +137,11 @@ def _database(plan: SyncPlan) -> list[Item]:
         if shrunk:
             words += ": is this the right database? it is far smaller now"
         items.append(Item("before", words, "warning" if shrunk else ""))
-    if not os.path.exists(plan.database + "-wal"):
-        items.append(Item("WAL", "there is no -wal file: the application has closed the database, or it is not in WAL "
-                          "mode; then the sync says so and writes nothing"))  # fmt: skip
+    if plan.extent is None:
+        words = (
+            "nothing is in it, or it is not there: the application has closed the database, or it is not in WAL mode; "
+        )
+        items.append(Item("WAL", words + "then the sync says so and writes nothing"))
     return items
 
 

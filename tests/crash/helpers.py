@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from litetui.errors import LitetuiError
+from litetui.errors import LitetuiError, LockedError
 from litetui.ops import restore, sync
 from litetui.ops.sync import SyncResult
 from litetui.ops.target import Target
@@ -80,10 +80,17 @@ class Place:
 
 
 def _sync(db: str, replica: str, layout: Layout, answer: Connection) -> None:
-    try:
-        answer.send(sync.run(db, replica, layout=layout))
-    except LitetuiError:
-        answer.send(traceback.format_exc())
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            answer.send(sync.run(db, replica, layout=layout))
+        except LockedError:
+            if time.monotonic() < until:
+                continue  # a large transaction of the application, on a slow machine
+            answer.send(traceback.format_exc())
+        except LitetuiError:
+            answer.send(traceback.format_exc())
+        return
 
 
 class Application:
@@ -121,16 +128,25 @@ def application(place: Place, seed: int) -> Iterator[Application]:
 
 
 class Victim:
-    """litetui at full speed in its own process, and where it is."""
+    """litetui at full speed in its own process, and where it is. Killed at the end of the context if not before."""
 
-    def __init__(self, place: Place, seed: int, checkpoints: int | None = None) -> None:
+    def __init__(self, place: Place, seed: int, *, checkpoints: int | None = None, threads: bool = False) -> None:
         self._told, its = FORKS.Pipe(duplex=False)
-        args = (str(place.db), str(place.replica), place.layout, seed, its, checkpoints)
+        args = (str(place.db), str(place.replica), place.layout, seed, its, checkpoints, threads)
         self._process = FORKS.Process(target=_replicate, args=args, daemon=True)
         self._process.start()
         its.close()
         self._rest = b""
         self.phase = "start"
+        self.errors: list[str] = []
+
+    def __enter__(self) -> Victim:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.join(_PATIENCE)
+        self._told.close()
 
     def wait_for(self, phase: str, seconds: float) -> bool:
         """Until it enters that phase, at any depth; False if it does not in time."""
@@ -151,10 +167,10 @@ class Victim:
         assert self._process.exitcode == 0
 
     def _end(self) -> str:
-        while self._listen(time.monotonic() + _PATIENCE, ""):
+        until = time.monotonic() + _PATIENCE
+        while self._listen(until, ""):
             pass
         self._process.join(_PATIENCE)
-        self._told.close()
         return self.phase
 
     def _listen(self, until: float, phase: str | None) -> bool:
@@ -165,6 +181,8 @@ class Victim:
                 return False
             *lines, self._rest = (self._rest + data).split(b"\n")
             said = [line.decode() for line in lines]
+            self.errors += [line for line in said if line.startswith("error: ")]
+            said = [line for line in said if not line.startswith("error: ")]
             self.phase = said[-1] if said else self.phase
             if phase is not None and any(phase in line.split("/") or not phase for line in said):
                 return True
@@ -172,6 +190,9 @@ class Victim:
 
 
 def _replicate(
-    db: str, replica: str, layout: Layout, seed: int, told: Connection, checkpoints: int | None
+    db: str, replica: str, layout: Layout, seed: int, told: Connection, checkpoints: int | None, threads: bool
 ) -> None:
-    victim.replicate(db, replica, layout, seed, told.fileno(), checkpoints)
+    if threads:
+        victim.replicate_in_threads(db, replica, layout, told.fileno())
+    else:
+        victim.replicate(db, replica, layout, seed, told.fileno(), checkpoints)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from litetui.errors import DamageError, NoSuchTargetError
+from litetui.errors import DamageError, NoSuchTargetError, NotAReplicaError
 from litetui.ops.target import Target
 from litetui.replica.detect import open_replica
 from litetui.replica.file import FileReplica
@@ -26,9 +26,20 @@ from tests.crash.victim import LAYOUTS
 from tests.load import committed
 
 SEEDS = 3
+THREADS = 2  # the seed of the runs in which it is `litetui replicate` with its threads
 KILLS = -(-int(os.environ.get("LITETUI_KILLS", "30")) // (SEEDS * len(LAYOUTS)))
 SAMPLE = max(20, KILLS)  # earlier restore points, once all kills are done
-AIMS = ("open", "sync", "WAL", "snapshot", "checkpoint PASSIVE", "checkpoint RESTART", "compress", "clean", "generation")
+AIMS = (
+    "open",
+    "sync",
+    "WAL",
+    "snapshot",
+    "checkpoint PASSIVE",
+    "checkpoint RESTART",
+    "compress",
+    "clean",
+    "generation",
+)
 _PLANTED = "7fffffff.wal.tmp"
 _LONGEST = 0.3  # seconds from the phase to the kill
 
@@ -60,8 +71,8 @@ class Tally:
 class Round:
     """One kill and what follows."""
 
-    def __init__(self, place: Place, app: Application, rng: random.Random, tally: Tally) -> None:
-        self.place, self.app, self.rng, self.tally = place, app, rng, tally
+    def __init__(self, place: Place, app: Application, rng: random.Random, tally: Tally, threads: bool) -> None:
+        self.place, self.app, self.rng, self.tally, self.threads = place, app, rng, tally, threads
 
     def run(self) -> None:
         self._kill()
@@ -73,13 +84,14 @@ class Round:
         self._sync_and_restore()
 
     def _kill(self) -> None:
-        aim = self.rng.choice(AIMS)
+        aim = "replicate" if self.threads else self.rng.choice(AIMS)
         if aim == "generation":
             self.app.order("restart")  # nobody else has it open: the WAL goes, and the generation ends
-        victim = Victim(self.place, self.rng.randrange(1 << 30))
-        victim.wait_for(aim, 1.0)
-        victim.let_run(10 ** self.rng.uniform(-4, 0) * _LONGEST)
-        self.tally.died[victim.kill().split("/")[0]] += 1
+        with Victim(self.place, self.rng.randrange(1 << 30), threads=self.threads) as victim:
+            victim.wait_for(aim, 1.0)
+            victim.let_run(10 ** self.rng.uniform(-4, 0) * _LONGEST)
+            self.tally.died[victim.kill().split("/")[0]] += 1
+            assert victim.errors == []
 
     def _restore_what_is_there(self) -> None:
         """As somebody would whose machine is gone."""
@@ -91,6 +103,8 @@ class Round:
             if error.code != "no-snapshot":
                 raise
             self.tally.without_snapshot += 1
+        except NotAReplicaError as error:
+            assert "this folder is empty" in error.cause, error
         except NoSuchTargetError as error:
             assert "holds no data" in error.cause, error
 
@@ -143,7 +157,7 @@ def test_killed_at_random_moments(tmp_path: Path, layout: Layout, seed: int) -> 
     with application(place, seed) as app:
         for number in range(KILLS):
             try:
-                Round(place, app, rng, tally).run()
+                Round(place, app, rng, tally, seed == THREADS).run()
             except BaseException as error:
                 error.add_note(f"kill {number} of {KILLS}, {layout}, seed {seed}, in {place.folder}\n{tally}")
                 raise

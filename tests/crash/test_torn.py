@@ -17,6 +17,7 @@ from pathlib import Path
 import apsw
 import pytest
 
+from litetui.ops import sync
 from litetui.ops.target import Target
 from litetui.replica.detect import open_replica
 from litetui.replica.live import Layout
@@ -34,7 +35,8 @@ def sound(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     layout: Layout = request.param
     place = Place(tmp_path_factory.mktemp("sound"), layout)
     with application(place, 0) as app:  # one that never checkpoints by itself
-        Victim(place, 1, checkpoints=2).join()
+        with Victim(place, 1, checkpoints=1) as victim:
+            victim.join()
         app.order("stop")
     done = place.sync()
     assert not done.new_generation_reason
@@ -107,7 +109,8 @@ def newest_wal(place: Place) -> Path:
 
 
 def check_sync(place: Place) -> str:
-    """Sync, and hold the replica against the database. Returns the reason for a new generation."""
+    """Sync, and hold the replica against the database: its latest state, the first that the newest generation leads to,
+    and the one before the tear. Returns the reason for a new generation."""
     before = place.meta.generation()
     done = place.sync()
     assert done.pos.generation == before or done.new_generation_reason
@@ -115,9 +118,9 @@ def check_sync(place: Place) -> str:
     generation = done.pos.generation
     replica = open_replica(place.replica)
     first = replica.snapshots(generation)[0].index
-    for index in replica.wals(generation).indexes().tolist():
-        if index >= first:
-            place.restore(Target(generation, index))
+    indexes = [index for index in replica.wals(generation).indexes().tolist() if index >= first]
+    for index in {indexes[0], *indexes[-2:-1]}:
+        place.restore(Target(generation, index))
     return done.new_generation_reason
 
 
@@ -155,7 +158,7 @@ def test_the_newest_wal_of_the_replica(sound: Place, tmp_path: Path, case: int) 
     check_all(place)
 
 
-@pytest.mark.parametrize("case", range(CASES))
+@pytest.mark.parametrize("case", range(CASES // 2))
 def test_both(sound: Place, tmp_path: Path, case: int) -> None:
     place, rng = copy_of(sound, tmp_path), random.Random(case)
     rng.choice(PLAIN_TEARS)(newest_shadow(place), rng)
@@ -163,11 +166,22 @@ def test_both(sound: Place, tmp_path: Path, case: int) -> None:
     check_all(place)
 
 
-@pytest.mark.parametrize("case", range(17))
-def test_the_name_of_the_generation(sound: Place, tmp_path: Path, case: int) -> None:
-    """Each shorter length; it has 17 bytes, the last of them is the end of the line."""
+@pytest.mark.parametrize("length", [0, 1, 8, 15, 16])
+@pytest.mark.parametrize("zeros", [False, True])
+def test_the_name_of_the_generation(sound: Place, tmp_path: Path, length: int, zeros: bool) -> None:
+    """It has 16 digits and the end of the line."""
     place = copy_of(sound, tmp_path)
     path = Path(place.meta.generation_file)
-    path.write_bytes(path.read_bytes()[:case] + (b"\0" * (17 - case) if case % 2 else b""))
-    reason = check_sync(place)
-    assert reason == ("" if case == 16 else "no generation exists")
+    path.write_bytes(path.read_bytes()[:length] + b"\0" * (17 - length if zeros else 0))
+    whole = length == 16 and not zeros
+    assert check_sync(place) == ("" if whole else "no generation exists")
+
+
+@pytest.mark.xfail(reason="a sync does not look into snapshots: it goes on, and the latest state is lost", strict=True)
+def test_the_newest_snapshot(sound: Place, tmp_path: Path) -> None:
+    """No crash does this, as it has its name only when it is on the disk."""
+    place, rng = copy_of(sound, tmp_path), random.Random(0)
+    sync.run(str(place.db), str(place.replica), snapshot=True)
+    replica = open_replica(place.replica)
+    truncate(place.replica / replica.snapshot_path(replica.snapshots(place.meta.generation())[-1]), rng)
+    check_all(place)

@@ -11,23 +11,26 @@ import argparse
 import os
 import random
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from litetui.files import Owner
 from litetui.format.position import Pos
-from litetui.jobs.progress import CancelToken
+from litetui.jobs.progress import CancelToken, Reporter
+from litetui.ops.replicate import Options, Replicator
 from litetui.primary.database import Change, Database, Limits, Mode
 from litetui.primary.meta import Meta
 from litetui.replica.file import FileReplica
 from litetui.replica.live import Layout, Live
 from litetui.replica.writer import ReplicaWriter
 
-LIMITS = Limits(min_checkpoint_pages=60, max_checkpoint_pages=300, busy_timeout_s=0.3)
+LIMITS = Limits(min_checkpoint_pages=60, max_checkpoint_pages=300, busy_timeout_s=5.0)
 LAYOUTS: tuple[Layout, ...] = ("wal", "segments")
 IDLE = "idle"
 _SNAPSHOTS = 0.04  # how many of the syncs that found something
+_SNAPSHOT_INTERVAL = 0.15  # seconds
 _PAUSE = 0.002  # seconds when there was nothing to do
 
 
@@ -57,10 +60,6 @@ class ToldMeta(Meta):
         super().__init__(database)
         self._phases = phases
 
-    def note_reason(self, generation: str, reason: str, at_ns: int, owner: Owner | None) -> None:
-        with self._phases("generation"):
-            super().note_reason(generation, reason, at_ns, owner)
-
     def set_generation(self, name: str, owner: Owner | None) -> None:
         with self._phases("generation"):
             super().set_generation(name, owner)
@@ -70,6 +69,7 @@ class ToldDatabase(Database):
     def __init__(self, path: str, phases: Phases) -> None:
         super().__init__(path, limits=LIMITS)
         self.meta = ToldMeta(self.path, phases)
+        self.done: dict[Mode, int] = {"PASSIVE": 0, "RESTART": 0}
         self._phases = phases
 
     def open(self, *, takeover: bool = False) -> None:
@@ -82,7 +82,9 @@ class ToldDatabase(Database):
 
     def checkpoint(self, mode: Mode) -> bool:
         with self._phases(f"checkpoint {mode}"):
-            return super().checkpoint(mode)
+            done = super().checkpoint(mode)
+        self.done[mode] += done
+        return done
 
     @contextmanager
     def holding_checkpoints(self) -> Iterator[Pos]:
@@ -116,10 +118,11 @@ def replicate(db: str, replica: str, layout: Layout, seed: int, fd: int, checkpo
     """Replicate until killed, or until so many checkpoints of each kind are done."""
     rng = random.Random(seed)
     phases = Phases(fd)
-    with ToldDatabase(db, phases) as database:
+    database = ToldDatabase(db, phases)
+    with database:
         live = Live(FileReplica(replica), database, layout)
         live.writer = ToldWriter(live.replica.path, phases)
-        while checkpoints is None or _fewest(database) < checkpoints:
+        while checkpoints is None or min(database.done.values()) < checkpoints:
             change = database.sync()
             if change and rng.random() < _SNAPSHOTS:
                 live.snapshot()
@@ -127,15 +130,32 @@ def replicate(db: str, replica: str, layout: Layout, seed: int, fd: int, checkpo
                 live.sync()  # else the shadow WALs run ahead of the replica
             if (mode := database.checkpoint_due()) is not None:
                 database.checkpoint(mode)
-            if live.pos.generation == database.generation and rng.random() < 0.3:
+            if live.pos.generation == database.generation and (mode is not None or rng.random() < 0.1):
                 database.clean(live.pos.index)
             if not change:
                 time.sleep(_PAUSE)
 
 
-def _fewest(database: Database) -> int:
-    modes: tuple[Mode, ...] = ("PASSIVE", "RESTART")
-    return min(database.checkpoints.get((mode, True), 0) for mode in modes)
+def replicate_in_threads(db: str, replica: str, layout: Layout, fd: int) -> None:
+    """`litetui replicate` itself, with a snapshot every now and then: the threads are in all phases at the same time.
+
+    Until killed, or until a snapshot fails. What goes wrong meanwhile is said as `error: …`.
+    """
+
+    def log(level: str, message: str) -> None:
+        if level == "error":
+            os.write(fd, f"error: {message}\n".encode())
+
+    options = Options(layout, monitor_interval_s=0.01, sync_interval_s=0.01, limits=LIMITS)
+    replicator = Replicator(db, [replica], options, Reporter(log))
+    cancel = CancelToken()
+    thread = threading.Thread(target=replicator.run, args=(cancel,))
+    thread.start()
+    with Phases(fd)("replicate"):
+        while thread.is_alive():
+            time.sleep(_SNAPSHOT_INTERVAL)
+            if replicator.database.is_open:
+                replicator.snapshot_now(Reporter(log), cancel)
 
 
 def main(arguments: list[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -219,6 +220,47 @@ def test_nobody_can_restart_the_wal_before_the_shadow_has_it(rig: Rig, db: Datab
     assert (db.generation, db.pos().index) == (generation, 0)
     replica.sync()
     rig.same()
+
+
+def test_a_wal_that_is_overwritten_between_opening_and_the_first_sync(rig: Rig, db: Database) -> None:
+    """Our lock does not keep a WAL that is all in the database, and the shadow lacks its end."""
+    replica = replicated(rig, db)
+    db.close()
+    rig.app.add(3)
+    assert rig.app.checkpoint()[0] == 0
+    db.open()
+    rig.app.add(80)
+    assert db.sync().new_generation_reason == "wal overwritten by another process"
+    replica.sync()
+    rig.same()
+
+
+@pytest.mark.parametrize("checkpoint", [False, True])
+def test_a_byte_that_flips_in_the_real_wal_is_noticed(rig: Rig, db: Database, checkpoint: bool) -> None:
+    """SQLite itself does not look at the checksum of a frame that is in the WAL's index: the commit counts."""
+    replica = replicated(rig, db)
+    at = rig.wal.stat().st_size
+    rig.app("update item set body = replace(body, 'A', 'B') where id = 3")
+    rig.app.add(1)
+    data = rig.wal.read_bytes()
+    body = re.compile(rb"[0-9B-F]{300}").search(data, at)
+    assert body is not None
+    fd = os.open(rig.wal, os.O_WRONLY)  # it carries no locks
+    os.pwrite(fd, b"Z", body.start() + 5)
+    os.close(fd)
+    rig.app("select count(*) from item")
+    if checkpoint:
+        db.checkpoint("PASSIVE")
+    db.sync()
+    assert db.new_generation_reason == "wal frames with wrong checksums"
+    replica.sync()
+    assert restored(rig.root) == once_more(rig)
+
+
+def once_more(rig: Rig) -> int:
+    """What a process sees that has nothing in its cache."""
+    with App(rig.db) as fresh:
+        return fresh.content()
 
 
 # ---- the meta folder, damaged while it is open

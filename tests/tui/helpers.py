@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -25,11 +25,17 @@ class Session:
         self.pilot = pilot
 
     async def idle(self) -> None:
-        """Until no load, no delayed call and no job is left, and every message is handled."""
+        """Until no load, no delayed call and no job but a running replication is left, and messages are handled."""
         for _ in range(3):
             await self.pilot.pause()
             await asyncio.wait_for(self.app.bridge.idle.wait(), 30)
         await self.pilot.pause()
+
+    async def until(self, condition: Callable[[], object], seconds: float = 30) -> None:
+        """Until something has come about; `idle` does not wait for a replication, which has no end."""
+        async with asyncio.timeout(seconds):
+            while not condition():
+                await self.pilot.pause(0.02)
 
     async def left(self) -> None:
         """Until the app has decided to end."""
@@ -61,9 +67,12 @@ class Session:
 
 @asynccontextmanager
 async def session(
-    path: Path | str | None, size: tuple[int, int] = (120, 40), settings: Settings = SETTINGS
+    path: Path | str | None,
+    size: tuple[int, int] = (120, 40),
+    settings: Settings = SETTINGS,
+    database: Path | str | None = None,
 ) -> AsyncIterator[Session]:
-    app = LitetuiApp(None if path is None else str(path), settings)
+    app = LitetuiApp(None if path is None else str(path), settings, None if database is None else str(database))
     async with app.run_test(size=size, notifications=True) as pilot:
         one = Session(app, pilot)
         await one.idle()

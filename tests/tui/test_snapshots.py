@@ -16,9 +16,12 @@ from textual.widgets import Input
 
 from litetui.replica import detect
 from litetui.replica.file import FileReplica
-from litetui.tui import preview
+from litetui.replica.types import Pos
+from litetui.tui import preview, write_plan
 from litetui.tui.app import LitetuiApp
 from litetui.tui.screens import restore
+from litetui.tui.screens.write import WriteDialog
+from tests.tui.fakes import DATABASE, StandingReplication, attached, new_generation_plan
 from tests.tui.helpers import SETTINGS, Session
 
 Golden = Callable[[str], Path]
@@ -44,7 +47,7 @@ def before(app: LitetuiApp, *keys: str, theme: str = "textual-dark") -> Callable
 def opened(golden: Golden, monkeypatch: pytest.MonkeyPatch) -> Callable[..., LitetuiApp]:
     """An app on a golden replica, whose path is the same wherever the tests run."""
 
-    def make(name: str, *, ascii: bool = False) -> LitetuiApp:
+    def make(name: str, *, ascii: bool = False, database: str | None = None) -> LitetuiApp:
         real_open = detect.open_replica
 
         def open_under_another_name(path: str) -> FileReplica:
@@ -55,7 +58,7 @@ def opened(golden: Golden, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Lit
         monkeypatch.setattr(detect, "open_replica", open_under_another_name)
         monkeypatch.setattr(restore, "propose_output", lambda _: "/var/tmp/app-restored.db")
         monkeypatch.setattr(preview, "_free", lambda _: 38_000_000_000)
-        return LitetuiApp(str(golden(name)), replace(SETTINGS, ascii=ascii))
+        return LitetuiApp(str(golden(name)), replace(SETTINGS, ascii=ascii), database)
 
     return make
 
@@ -86,6 +89,38 @@ def test_picture(
 ) -> None:
     app = opened("v03-multi-gen")
     assert snap_compare(app, terminal_size=size, run_before=before(app, *keys, theme=theme))
+
+
+NEWEST = "37a3dbace36f1ae1"
+
+
+def test_picture_of_a_replication(snap_compare: SnapCompare, opened: Callable[..., LitetuiApp]) -> None:
+    app = opened("v03-multi-gen", database=DATABASE)
+    job = StandingReplication("/var/lib/replica", Pos(NEWEST, 3, 148352), SETTINGS.now_ns())
+
+    async def run(pilot: Pilot[Any]) -> None:
+        ui = Session(app, pilot)
+        await ui.idle()
+        app.submit(job)
+        await ui.until(lambda: len(app.browser.log_pane.lines) == 2)
+        await ui.press("j", "3")
+
+    with attached(NEWEST):
+        assert snap_compare(app, terminal_size=(120, 36), run_before=run)
+    job.release.set()
+
+
+def test_picture_of_a_plan(snap_compare: SnapCompare, opened: Callable[..., LitetuiApp]) -> None:
+    app = opened("v03-multi-gen", database=DATABASE)
+
+    async def run(pilot: Pilot[Any]) -> None:
+        ui = Session(app, pilot)
+        await ui.idle()
+        app.push_screen(WriteDialog(write_plan.sync_plan(new_generation_plan("/var/lib/replica"))))
+        await ui.idle()
+
+    with attached(NEWEST):
+        assert snap_compare(app, terminal_size=(100, 30), run_before=run)
 
 
 def test_picture_of_damage(snap_compare: SnapCompare, opened: Callable[..., LitetuiApp]) -> None:

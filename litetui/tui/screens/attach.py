@@ -16,7 +16,7 @@ from litetui.tui.widgets.ordered_input import OrderedInput
 from litetui.units import printable
 
 EXPLAIN = (
-    "litetui then shows who replicates it and how far the replica is behind, and can sync. Nothing is written yet."
+    "Then litetui shows who replicates it and how far the replica is behind, and can sync. Attaching writes nothing."
 )
 DETACH = ""
 
@@ -26,6 +26,7 @@ class AttachDialog(Dialog[str | None]):
 
     box_id = "attach-dialog"
     keys_line = "enter attaches; esc closes"
+    loads = ("judge", "judge-typed", "propose")
 
     def __init__(self, replica: str, database: str, error: LitetuiError | None = None) -> None:
         super().__init__()
@@ -56,13 +57,9 @@ class AttachDialog(Dialog[str | None]):
             self._refuse(self.error)
         elif not self.database:
             replica = self.replica
-            self.app.bridge.load("propose", lambda: propose(replica), self._propose, self._refuse, path=replica)
+            self.app.bridge.load("propose", lambda: propose(replica), self._fill_in, self._refuse, path=replica)
 
-    def on_unmount(self) -> None:
-        for key in ("judge", "judge-typed", "propose"):
-            self.app.bridge.forget(key)
-
-    def _propose(self, path: str) -> None:
+    def _fill_in(self, path: str) -> None:
         there = self.query_one("#path", Input)
         if path and not there.value and path.isprintable():
             there.value = path
@@ -70,12 +67,14 @@ class AttachDialog(Dialog[str | None]):
 
     @on(Input.Changed)
     def _typed(self) -> None:
+        if self.closing:
+            return
         self.judged = None
         self.app.bridge.forget("judge")
         self.app.bridge.delay("judge-typed", self.app.settings.debounce_s, self._judge)
 
     def _judge(self) -> None:
-        if not self.is_mounted:
+        if self.closing:
             return
         text, replica = self.query_one("#path", Input).value.strip(), self.replica
         if not text:
@@ -108,5 +107,5 @@ class AttachDialog(Dialog[str | None]):
             self.app.say("write the path of the database's file", severity="warning")
 
     @on(Button.Pressed, "#detach")
-    def _detach(self) -> None:
+    def _let_go(self) -> None:
         self.dismiss(DETACH)

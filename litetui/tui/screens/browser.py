@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from textual import on
+from textual.widgets import Input
 
 from litetui.tui import keys
 from litetui.tui.outline import Key
@@ -21,6 +22,8 @@ from litetui.tui.widgets.bars import TabBar
 from litetui.tui.widgets.replica_tree import ReplicaTree
 from litetui.tui.widgets.row_view import RowView
 
+DIALOGS = ("restore", "attach", "open", "copy", "export", "help")
+
 
 class Browser(BrowserView):
     """The browser with its actions."""
@@ -29,6 +32,13 @@ class Browser(BrowserView):
 
     def action_do(self, action_id: str) -> None:
         self.act(action_id)
+
+    def opens_dialog(self, key: str) -> bool:
+        """Whether this key opens a dialog at once."""
+        if isinstance(self.focused, Input):
+            return False
+        action = next((a for a in keys.ACTIONS if a.id in DIALOGS and key in a.keys), None)
+        return action is not None and not action.why_not(self.situation())
 
     # restore
 

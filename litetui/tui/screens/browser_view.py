@@ -27,6 +27,7 @@ from litetui.tui.messages import JobChanged, JobsMoved, LogLines
 from litetui.tui.model import ReplicaView
 from litetui.tui.outline import Key
 from litetui.tui.primary import PrimaryView
+from litetui.tui.replication import ReplicateJob
 from litetui.tui.sources import Arranged, FindingSource, Source, arrange
 from litetui.tui.textutil import clean, cut_path
 from litetui.tui.widgets.bars import Footer, Headline, Line
@@ -316,6 +317,7 @@ class BrowserView(Screen[None]):
         self.set_class(self.narrow or self.zoomed, "-single")
         for name in PANES:
             self.set_class(self.pane == name, f"-show-{name}")
+            self.query_one(f"#{name}-pane").set_class(self.pane == name, "-active")
         self.jobs_pane.show(self.app.runner.jobs)
         self.refresh_footer()
 
@@ -385,16 +387,17 @@ class BrowserView(Screen[None]):
             tabs=len(self.shown.tabs) if self.shown else 0,
             zoomed=self.zoomed,
             narrow=self.narrow,
-            job_state=job.state.value if job is not None else "",
+            job_state=job.state.value if job is not None else "several" if self.app.runner.unfinished else "",
         )
 
     def job_at_cursor(self) -> Job | None:
-        """The job under the cursor of the jobs pane, else the only one that is unfinished."""
+        """The job under the cursor of the jobs pane, else the only one that is unfinished beside a replication."""
         runner = self.app.runner
         if self.pane == "jobs":
             return self.jobs_pane.job_of(runner.jobs)
         unfinished = runner.unfinished
-        return unfinished[0] if len(unfinished) == 1 else None
+        passing = [job for job in unfinished if not isinstance(job, ReplicateJob)] or unfinished
+        return passing[0] if len(passing) == 1 else None
 
     def act(self, action_id: str) -> None:
         """Do an action of the table, or say why it is not possible."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual import getters
 from textual.app import ComposeResult
+from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
@@ -28,6 +29,7 @@ class Dialog(ModalScreen[Result]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "Close", show=False)]
     box_id = "dialog"
     keys_line = "esc closes"
+    loads: ClassVar[tuple[str, ...]] = ()  # keys of the loads whose answers nobody wants once it is closed
 
     if TYPE_CHECKING:
         app = getters.app(LitetuiApp)
@@ -45,8 +47,26 @@ class Dialog(ModalScreen[Result]):
             yield from self.body()
             yield plain(self.keys_line, classes="hint")
 
+    def on_mount(self) -> None:
+        # Textual calls the on_mount of every class, so this comes beside a subclass's own.
+        self.call_after_refresh(self.app.let_keys_through)
+
     def on_resize(self) -> None:
         self.set_class(self.size.width < NARROW_WIDTH or self.size.height < NARROW_HEIGHT, "-narrow")
+
+    @property
+    def closing(self) -> bool:
+        """Its widgets are going, or gone."""
+        return not self.is_attached or not self.query(f"#{self.box_id}")
+
+    def dismiss(self, result: Result | None = None) -> AwaitComplete:
+        for key in self.loads:
+            self.app.bridge.forget(key)
+        return super().dismiss(result)
+
+    def on_unmount(self) -> None:
+        for key in self.loads:
+            self.app.bridge.forget(key)
 
     def action_close(self) -> None:
         self.dismiss(None)

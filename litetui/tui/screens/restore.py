@@ -47,6 +47,7 @@ class RestoreDialog(Dialog[None]):
         Binding("f1", "help", "Help", show=False),
     ]
     box_id = "restore-dialog"
+    loads = ("plan", "plan-typed", "settle", "propose")
     keys_line = "enter: plan, then restore; ctrl+y: copy command; F1: help; esc: close"
 
     def __init__(self, replica: FileReplica, view: ReplicaView, start: Start) -> None:
@@ -87,8 +88,6 @@ class RestoreDialog(Dialog[None]):
 
     def on_unmount(self) -> None:
         self.token.cancel()
-        for key in ("plan", "settle", "propose"):
-            self.app.bridge.forget(key)
 
     def _warning(self) -> str:
         """An ended generation is rarely what one wants: say so first."""
@@ -119,13 +118,15 @@ class RestoreDialog(Dialog[None]):
     @on(Choice.Changed)
     def _typed(self) -> None:
         """Whatever was settled is not what is asked for any more."""
+        if self.closing:
+            return
         self.token.cancel()
         self.reading = False
         self.app.bridge.forget("settle")
         self.app.bridge.delay("plan-typed", self.settings.debounce_s, self._plan)
 
     def _plan(self) -> None:
-        if not self.is_mounted or not self.proposed:
+        if self.closing or not self.proposed:
             return
         self.asked_ns = self.settings.now_ns()
         replica, text, output, now = self.replica, self.target_text, self.output, self.asked_ns

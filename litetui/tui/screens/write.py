@@ -8,11 +8,10 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
-from textual.content import Content
-from textual.widgets import Button, Static
+from textual.widgets import Button
 
-from litetui.tui.screens.dialog import Dialog
-from litetui.tui.textutil import clean
+from litetui.tui.screens.dialog import Dialog, plain
+from litetui.tui.widgets.plan_view import PlanView
 from litetui.tui.write_plan import WritePlan
 
 
@@ -38,27 +37,16 @@ class WriteDialog(Dialog[bool]):
         return self.plan.title
 
     def body(self) -> ComposeResult:
+        plan = self.plan
         with VerticalScroll(classes="scroll", can_focus=False):
-            yield Static(self._text(), id="write-plan")
+            if plan.error is not None:
+                yield plain(str(plan.error), classes="error-text")
+                yield plain(f"Try: {plan.error.hint}" if plan.error.hint else "", classes="wrapped")
+            yield PlanView(plan.items, plan.command, self.app.settings.glyphs)
         with Horizontal(classes="buttons"):
             yield Button("Close", id="close", compact=True, variant="default" if self.plan.go else "primary")
             if self.plan.go:
                 yield Button(self.plan.go, id="go", compact=True, variant="primary")
-
-    def _text(self) -> Content:
-        plan, mark = self.plan, self.app.settings.glyphs.mark
-        parts: list[Content | str | tuple[str, str]] = []
-        if plan.error is not None:
-            parts.append((clean(str(plan.error)), "bold $text-error"))
-            if plan.error.hint:
-                parts.append(f"\nTry: {clean(plan.error.hint)}")
-            parts.append("\n\n")
-        for item in plan.items:
-            parts += [(f"{mark} ", "$text-primary"), (f"{item.label:<10}", "$foreground-muted")]
-            text = clean(item.text)
-            parts += [(text, f"$text-{item.status}") if item.status else text, "\n"]
-        parts.append((f"\n$ {clean(plan.command)}", "$foreground-muted"))
-        return Content.assemble(*parts)
 
     def on_mount(self) -> None:
         self.query_one("#go" if self.plan.go else "#close").focus()

@@ -25,7 +25,7 @@ def content(*parts: Part) -> Content:
 class Line(Widget):
     """One line of parts; a subclass or its owner sets them."""
 
-    DEFAULT_CSS = "Line { height: 1; width: 1fr; }"
+    DEFAULT_CSS = "Line { height: 1; width: 1fr; text-wrap: nowrap; text-overflow: clip; }"
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)

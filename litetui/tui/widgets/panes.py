@@ -13,7 +13,7 @@ from litetui.jobs.job import Job, LogLine
 from litetui.tui.glyphs import Glyphs
 from litetui.tui.job_rows import JobSource, LogSource, summary
 from litetui.tui.settings import Settings
-from litetui.tui.sources import Source
+from litetui.tui.sources import Cell, Source
 from litetui.tui.widgets.bars import Line, Part, TabBar
 from litetui.tui.widgets.replica_tree import ReplicaTree
 from litetui.tui.widgets.stats import Stats
@@ -88,6 +88,7 @@ class JobsPane(Pane):
         super().__init__(3, "jobs", id="jobs-pane")
         self.settings = settings
         self.table = VirtualTable(settings.glyphs, id="jobs")
+        self._rows: list[tuple[Cell, ...]] = []
 
     def compose(self) -> ComposeResult:
         yield self.title_line
@@ -106,7 +107,10 @@ class JobsPane(Pane):
             )
             if unfinished:
                 self.table.set_cursor(0)
-        self.table.refresh()
+        rows = [tuple(self.table.source.cells(row)) for row in range(len(self.table.source))]
+        if rows != self._rows:  # this comes ten times a second
+            self._rows = rows
+            self.table.refresh()
         self.set_class(unfinished, "-running")
         self.styles.height = 1 if not unfinished and not self.has_focus_within else min(len(jobs), 6) + 2
 

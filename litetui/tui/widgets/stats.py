@@ -45,7 +45,7 @@ class Stats(Widget):
             lines.extend(self._beside(width, widths) if sum(widths) <= width else self._below(width))
         for text, status in self.notes:
             style = f"$text-{status}" if status else ""
-            wrapped = _wrap(clean(text), max(10, width - 2))
+            wrapped = wrap(clean(text), max(10, width - 2))
             lines.extend(Content.assemble(" ", (line, style) if style else line) for line in wrapped)
         return lines
 
@@ -81,7 +81,7 @@ class Stats(Widget):
         return lines
 
 
-def _wrap(text: str, width: int) -> list[str]:
+def wrap(text: str, width: int) -> list[str]:
     """Words into lines of at most `width` cells; a word that is longer is broken."""
     lines, line = [], ""
     for word in text.split(" "):

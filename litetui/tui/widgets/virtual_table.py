@@ -50,6 +50,9 @@ class VirtualTable(RowView):
         if not same:
             self.rows_changed(cursor, top)
             return
+        if self.cursor == 0 and not self.has_focus:
+            self.rows_changed(0, top=0)  # nobody stands here: the first row is the newest
+            return
         at = source.find(key) if key is not None else 0
         if at is None:
             self.rows_changed(self.cursor)

@@ -225,6 +225,8 @@ class Replicator:
     def sync_now(self) -> None:
         """Look at once, whatever the intervals say."""
         self._monitor.wake(now=True)
+        for replica in self.replicas:
+            replica.wake()
 
     def snapshot_now(self, report: Reporter, cancel: CancelToken) -> list[SyncResult]:
         """A snapshot into each replica, beside the running loops."""

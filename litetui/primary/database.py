@@ -27,7 +27,7 @@ from litetui.jobs.progress import CancelToken
 from litetui.primary import guard
 from litetui.primary.connections import Connections, Mode, explained
 from litetui.primary.meta import Meta
-from litetui.primary.shadow import RealWAL, Reason, Shadow, ShadowWriter, Verdict, verify
+from litetui.primary.shadow import RealWAL, Reason, Shadow, ShadowWriter, Verdict, verify, was_cut
 from litetui.units import NS
 
 _LOOKS = 2  # a sync copies so often again before it keeps writers out
@@ -239,11 +239,13 @@ class Database:
     @property
     def size(self) -> int:
         """Bytes of the database's file now."""
-        return self._sqlite.size
+        with self._mutex:  # nobody closes it meanwhile
+            return self._sqlite.size
 
     def read(self, size: int, offset: int) -> bytes:
         """Bytes of the database's file, through the one descriptor that may be used for it."""
-        return self._sqlite.read(size, offset)
+        with self._mutex:
+            return self._sqlite.read(size, offset)
 
     # ---- sync
 
@@ -421,6 +423,8 @@ class Database:
                 old = self._shadow if self._complete else self._shadows.extend(self._shadow, real, None, cancel)
                 added = old.offset - self._shadow.offset
                 self._ends[old.generation, old.index] = old.offset
+                if not self._complete and was_cut(old, real):
+                    return self._begin_generation(real, "wal truncated by another process", cancel)
                 if old.header.end_of(least_frames) > old.offset:
                     return self._begin_generation(real, "wal overwritten by another process", cancel)
                 self._shadows.sync_to_disk()  # once the next one is there, nobody proves this one again
@@ -570,6 +574,7 @@ class Database:
             if self._shadow is None:
                 return []
             generation = self._shadow.generation
+            self._ends = {at: end for at, end in self._ends.items() if at >= (generation, keep_from - 1)}
             gone = self.meta.remove_other_generations(generation)
             gone += [f"{generation}/{i:08x}" for i in self.meta.remove_shadows_below(generation, keep_from - 1)]
             return gone

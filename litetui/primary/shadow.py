@@ -154,6 +154,15 @@ def verify(meta: Meta, shadow: Shadow, real: RealWAL, *, complete: bool) -> Verd
     return Verdict(restarted=True, raw=raw)
 
 
+def was_cut(shadow: Shadow, real: RealWAL) -> bool:
+    """Whether frames of the shadow's WAL run to the end of the real file without a commit behind the shadow's end: then
+    the rest of them was cut away, by a journal_size_limit, when the next WAL began."""
+    frame = shadow.header.frame_size
+    last = wal.HEADER_SIZE + ((real.size - wal.HEADER_SIZE) // frame - 1) * frame
+    salts = real.read(8, last + 8)
+    return last >= shadow.offset and salts == shadow.raw[16:24]
+
+
 def _follows(shadow: Shadow, raw: bytes) -> bool:
     try:
         header = wal.WALHeader.parse(raw)

@@ -126,6 +126,11 @@ class FileReplica:
         self._loop.start()
         self._loop.wake()
 
+    def wake(self) -> None:
+        """Sync now, whatever the interval says; also after errors."""
+        if self._loop is not None:
+            self._loop.wake(now=True)
+
     def stop(self, timeout: float | None = None) -> None:
         """Sync a last time, unless the last sync failed, and end the thread. A whole snapshot is not waited for longer
         than a second; `timeout` in seconds, for a thread that is stuck in the kernel."""

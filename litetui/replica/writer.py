@@ -145,7 +145,8 @@ class ReplicaWriter:
         folder = self.wal_folder(generation)
         with self._errors(folder):
             for name in os.listdir(folder) if os.path.isdir(folder) else []:
-                os.unlink(os.path.join(folder, name))
+                if names.parse_wal(name) is not None:
+                    os.unlink(os.path.join(folder, name))
 
     def cut(self, generation: str, index: int, size: int) -> None:
         """Cut a plain WAL behind its last commit, where a crash left more."""

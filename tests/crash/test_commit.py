@@ -20,7 +20,8 @@ import pytest
 from litetui.errors import LitetuiError
 from litetui.ops import restore, sync
 from litetui.ops.target import Target
-from litetui.primary.database import Database, Mode
+from litetui.primary.connections import Mode
+from litetui.primary.database import Database
 from litetui.replica.detect import open_replica
 from litetui.replica.live import Layout
 from tests.crash.helpers import FORKS, Place

@@ -20,7 +20,8 @@ from litetui.files import Owner
 from litetui.format.position import Pos
 from litetui.jobs.progress import CancelToken, Reporter
 from litetui.ops.replicate import Options, Replicator
-from litetui.primary.database import Change, Database, Limits, Mode
+from litetui.primary.connections import Mode
+from litetui.primary.database import Change, Database, Limits
 from litetui.primary.meta import Meta
 from litetui.replica.file import FileReplica
 from litetui.replica.live import Layout, Live

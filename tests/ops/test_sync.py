@@ -339,3 +339,18 @@ def test_a_sync_cleans_up_after_itself(rig: Rig) -> None:
     closed(rig)
     generation = rig.sync().pos.generation
     assert rig.meta.generations() == [generation]
+
+
+def test_a_wal_that_a_size_limit_cut_between_two_frames(rig: Rig) -> None:
+    """The end of the old WAL is gone, and the file ends with a whole frame: only that this is no commit tells it."""
+    first = rig.sync()
+    rig.app.add(60)
+    size = 24 + 4096
+    rig.app(f"pragma journal_size_limit = {32 + 14 * size}")
+    rig.app.checkpoint("passive")
+    rig.app.add(1)
+    assert rig.wal.stat().st_size == 32 + 14 * size
+    result = rig.sync()
+    assert result.new_generation_reason in ("wal truncated by another process", "wal overwritten by another process")
+    assert result.pos.generation != first.pos.generation
+    rig.same()

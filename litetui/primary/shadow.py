@@ -277,13 +277,13 @@ class ShadowWriter(ShadowReader):
         return Shadow(generation, index, raw, header, wal.HEADER_SIZE, header.checksum)
 
     def recover(self, generation: str) -> Shadow | Reason:
-        """The same, and its file is cut behind the last commit."""
+        """The same, and its file is cut behind the last commit. Who wrote it may not have brought it to the disk."""
         found = super().recover(generation)
         if isinstance(found, Shadow):
             path = self._meta.wal_path(generation, found.index)
             if os.stat(path).st_size > found.offset:
                 os.truncate(path, found.offset)
-                self._unsynced.add(path)
+            self._unsynced |= {path, os.path.dirname(path)}
         return found
 
     def extend(

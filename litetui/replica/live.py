@@ -17,7 +17,7 @@ import numpy as np
 
 from litetui.errors import DamageError, OutputError, UnreadableError, UsageError
 from litetui.files import Owner
-from litetui.format import names, wal
+from litetui.format import lz4, names, wal
 from litetui.format.position import Pos
 from litetui.jobs.progress import CancelToken, Reporter
 from litetui.replica.catalog import WHOLE, WHOLE_LZ4
@@ -197,8 +197,10 @@ class Live:
         if replica.snapshots(generation):
             self.pos = self._proved(generation)
             self._has_snapshot = generation
-            snapshot = replica.snapshot_path(replica.snapshots(generation)[-1])
-            self._rely_on("snapshot", replica.storage.path(snapshot))
+            snapshot = replica.storage.path(replica.snapshot_path(replica.snapshots(generation)[-1]))
+            if not _looks_whole(snapshot):
+                raise _CannotGoOn("the replica's newest snapshot was cut")
+            self._rely_on("snapshot", snapshot)
             table = replica.wals(generation)
             if len(table):
                 self._rely_on("wal", replica.storage.path(replica.wal_path(table[len(table) - 1])))
@@ -412,6 +414,17 @@ def _plain_indexes(folder: str) -> list[int]:
     """The indexes that have a plain `.wal`, ascending."""
     parsed = (names.parse_wal(n) for n in (os.listdir(folder) if os.path.isdir(folder) else []))
     return sorted(p.index for p in parsed if p is not None and p.offset is None and not p.compressed)
+
+
+def _looks_whole(snapshot: str) -> bool:
+    """Whether a snapshot has its beginning and its end mark. Not read whole: it may be large, a sync must be quick."""
+    if not snapshot.endswith(".lz4"):
+        return True
+    with open(snapshot, "rb") as file:
+        head = file.read(len(lz4.MAGIC))
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 8))
+        return head == lz4.MAGIC and file.read(4) == b"\0\0\0\0"
 
 
 def _stamp(path: str) -> tuple[int, int]:

@@ -42,7 +42,7 @@ def work(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             command = ["-m", "tests.crash.victim", place.db, place.replica, place.layout, run]
             runs.append(strace(place.folder / "out", sys.executable, *command, "--checkpoints", CHECKPOINTS))
         newest = committed(place.log)
-    assert len(place.meta.reasons()) == 2
+    assert len(place.meta.reasons()) >= 2  # a RESTART among writers may end one too
     assert 0 < place.restore() <= newest
     return place, runs
 

@@ -90,7 +90,7 @@ class Round:
         with Victim(self.place, self.rng.randrange(1 << 30), threads=self.threads) as victim:
             victim.wait_for(aim, 1.0)
             victim.let_run(10 ** self.rng.uniform(-4, 0) * _LONGEST)
-            self.tally.died[victim.kill().split("/")[0]] += 1
+            self.tally.died[victim.kill()] += 1
             assert victim.errors == []
 
     def _restore_what_is_there(self) -> None:

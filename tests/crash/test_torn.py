@@ -8,6 +8,7 @@ database's state, its newest generation is sound all through, and it goes on wit
 from __future__ import annotations
 
 import random
+import shutil
 import sqlite3
 import subprocess
 from collections.abc import Callable
@@ -30,8 +31,8 @@ Tear = Callable[[Path, random.Random], None]
 
 
 @pytest.fixture(scope="module", params=LAYOUTS)
-def sound(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Place:
-    """A database that nobody has open, and its replica, in step with it."""
+def sound(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, Path]:
+    """A database that nobody has open, and its replica, in step with it; and a copy of it all."""
     layout: Layout = request.param
     place = Place(tmp_path_factory.mktemp("sound"), layout)
     with application(place, 0) as app:  # one that never checkpoints by itself
@@ -41,12 +42,22 @@ def sound(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     done = place.sync()
     assert not done.new_generation_reason
     assert place.restore() == committed(place.log)
+    kept = tmp_path_factory.mktemp("kept")
+    subprocess.run(["cp", "-a", f"{place.folder}/.", str(kept)], check=True)
+    return place, kept
+
+
+@pytest.fixture
+def place(sound: tuple[Place, Path]) -> Place:
+    """All files as they were. The database's own is written over, and stays the same file: litetui looks at that."""
+    place, kept = sound
+    for path in place.folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path != place.db:
+            path.unlink()
+    subprocess.run(["cp", "-a", f"{kept}/.", str(place.folder)], check=True)
     return place
-
-
-def copy_of(sound: Place, folder: Path) -> Place:
-    subprocess.run(["cp", "-a", f"{sound.folder}/.", str(folder)], check=True)
-    return Place(folder, sound.layout)
 
 
 def truncate(path: Path, rng: random.Random) -> None:
@@ -144,23 +155,23 @@ def check_all(place: Place) -> None:
 
 
 @pytest.mark.parametrize("case", range(CASES))
-def test_the_newest_shadow_wal(sound: Place, tmp_path: Path, case: int) -> None:
-    place, rng = copy_of(sound, tmp_path), random.Random(case)
+def test_the_newest_shadow_wal(place: Place, case: int) -> None:
+    rng = random.Random(case)
     rng.choice(PLAIN_TEARS)(newest_shadow(place), rng)
     check_all(place)
 
 
 @pytest.mark.parametrize("case", range(CASES))
-def test_the_newest_wal_of_the_replica(sound: Place, tmp_path: Path, case: int) -> None:
-    place, rng = copy_of(sound, tmp_path), random.Random(case)
+def test_the_newest_wal_of_the_replica(place: Place, case: int) -> None:
+    rng = random.Random(case)
     path = newest_wal(place)
     rng.choice(PLAIN_TEARS if path.suffix == ".wal" else TEARS)(path, rng)
     check_all(place)
 
 
 @pytest.mark.parametrize("case", range(CASES // 2))
-def test_both(sound: Place, tmp_path: Path, case: int) -> None:
-    place, rng = copy_of(sound, tmp_path), random.Random(case)
+def test_both(place: Place, case: int) -> None:
+    rng = random.Random(case)
     rng.choice(PLAIN_TEARS)(newest_shadow(place), rng)
     rng.choice(TEARS)(newest_wal(place), rng)
     check_all(place)
@@ -168,19 +179,17 @@ def test_both(sound: Place, tmp_path: Path, case: int) -> None:
 
 @pytest.mark.parametrize("length", [0, 1, 8, 15, 16])
 @pytest.mark.parametrize("zeros", [False, True])
-def test_the_name_of_the_generation(sound: Place, tmp_path: Path, length: int, zeros: bool) -> None:
+def test_the_name_of_the_generation(place: Place, length: int, zeros: bool) -> None:
     """It has 16 digits and the end of the line."""
-    place = copy_of(sound, tmp_path)
     path = Path(place.meta.generation_file)
     path.write_bytes(path.read_bytes()[:length] + b"\0" * (17 - length if zeros else 0))
     whole = length == 16 and not zeros
     assert check_sync(place) == ("" if whole else "no generation exists")
 
 
-@pytest.mark.xfail(reason="a sync does not look into snapshots: it goes on, and the latest state is lost", strict=True)
-def test_the_newest_snapshot(sound: Place, tmp_path: Path) -> None:
+def test_the_newest_snapshot(place: Place) -> None:
     """No crash does this, as it has its name only when it is on the disk."""
-    place, rng = copy_of(sound, tmp_path), random.Random(0)
+    rng = random.Random(0)
     sync.run(str(place.db), str(place.replica), snapshot=True)
     replica = open_replica(place.replica)
     truncate(place.replica / replica.snapshot_path(replica.snapshots(place.meta.generation())[-1]), rng)

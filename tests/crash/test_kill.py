@@ -120,9 +120,11 @@ class Round:
     def _sync_and_restore(self) -> None:
         before, at_least = self.place.meta.generation(), committed(self.place.log)
         done = self.place.sync()
-        assert done.pos.generation == before or done.new_generation_reason
-        if done.new_generation_reason:
-            self.tally.reasons[done.new_generation_reason] += 1
+        if done.pos.generation != before:
+            # Where the sync was tried again, the one before may have begun it; its reason is noted all the same.
+            reason = done.new_generation_reason or self.place.meta.reasons()[done.pos.generation]
+            assert reason
+            self.tally.reasons[reason] += 1
         assert self.place.temporary(done.pos.generation) == []
         assert self.place.restore() >= at_least
 

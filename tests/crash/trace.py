@@ -118,7 +118,7 @@ class Disk:
                 self.dirty.add(path)
         elif name in ("fsync", "fdatasync"):
             self.dirty.discard(path)
-            self.pending = {p for p in self.pending if str(Path(p).parent) != path}
+            self.pending = {p for p in self.pending if p.rpartition("/")[0] != path}
         elif name.startswith(("rename", "link")):
             to = call.paths[1]
             if path in self.dirty:

@@ -31,6 +31,7 @@ LIMITS = Limits(min_checkpoint_pages=60, max_checkpoint_pages=300, busy_timeout_
 LAYOUTS: tuple[Layout, ...] = ("wal", "segments")
 IDLE = "idle"
 _SNAPSHOTS = 0.04  # how many of the syncs that found something
+_RESTARTS = 0.01  # how many of the looks, beside those that are due
 _SNAPSHOT_INTERVAL = 0.15  # seconds
 _PAUSE = 0.002  # seconds when there was nothing to do
 
@@ -129,7 +130,8 @@ def replicate(db: str, replica: str, layout: Layout, seed: int, fd: int, checkpo
                 live.snapshot()
             elif rng.random() < 0.7:
                 live.sync()  # else the shadow WALs run ahead of the replica
-            if (mode := database.checkpoint_due()) is not None:
+            mode = database.checkpoint_due() or ("RESTART" if rng.random() < _RESTARTS else None)
+            if mode is not None:
                 database.checkpoint(mode)
             if live.pos.generation == database.generation and (mode is not None or rng.random() < 0.1):
                 database.clean(live.pos.index)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ import click
 
 from litetui.cli.common import PATH, as_json_option, interruptible, print_json, progress
 from litetui.cli.main import cli
-from litetui.errors import UsageError
+from litetui.errors import LitetuiError, UsageError
 from litetui.jobs.progress import Reporter
 from litetui.units import NS, format_duration, format_time, parse_duration, printable
 
@@ -181,8 +182,13 @@ def replicate(
     with interruptible() as cancel, progress(verbose) if once else _log_lines(verbose) as report:
         replicator = Replicator(database, replicas, options, report)
         if once:
-            for path, result in zip(replicas, replicator.once(cancel), strict=True):
-                _print_result(path, result)
+            results = replicator.once(cancel)
+            for path, result in zip(replicas, results, strict=True):
+                if not isinstance(result, LitetuiError):
+                    _print_result(path, result)
+            for error in results:
+                if isinstance(error, LitetuiError):
+                    raise error
             return
         with _metrics(metrics, replicator):
             replicator.run(cancel)
@@ -194,7 +200,9 @@ def _log_lines(verbose: bool) -> Iterator[Reporter]:
     everything = verbose or sys.stderr.isatty()
 
     def log(level: str, message: str) -> None:
-        if level in ("warning", "error") or (everything and (verbose or level != "debug")):
+        if level not in ("warning", "error") and not (everything and (verbose or level != "debug")):
+            return
+        with contextlib.suppress(OSError):  # a full disk under the log must not end what is logged
             click.echo(
                 f"{format_time(time.time_ns() // 1_000_000 * 1_000_000)} {level}: {printable(message)}", err=True
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -49,11 +50,15 @@ class Loop:
             self._woken, self._hurried = True, self._hurried or now
             self._changed.notify_all()
 
-    def stop(self, *, timeout: float | None = None) -> bool:
-        """Ask for the end and wait for it; True if the thread has ended."""
+    def ask_to_stop(self) -> None:
+        """Ask for the end, and do not wait."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
+
+    def stop(self, *, timeout: float | None = None) -> bool:
+        """Ask for the end and wait for it; True if the thread has ended."""
+        self.ask_to_stop()
         if self._thread.ident is not None:
             self._thread.join(timeout)
         return not self._thread.is_alive()
@@ -85,7 +90,8 @@ class Loop:
 
     def _fail(self, error: LitetuiError) -> None:
         self.failures += 1
-        self._failed(error)
+        with contextlib.suppress(Exception):  # it may be the log's own disk that is full: the loop goes on
+            self._failed(error)
 
     def _wait(self) -> bool:
         """Until there is something to do; False at the end."""

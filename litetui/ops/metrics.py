@@ -31,7 +31,7 @@ def serve(address: str, replicator: Replicator) -> Iterator[None]:
             "serve metrics", "prometheus-client is not installed", hint="pip install 'litetui[metrics]'"
         ) from None
     host, _, port = address.rpartition(":")
-    if not port.isdigit() or not 0 < int(port) < 65536:
+    if not (port.isascii() and port.isdecimal()) or not 0 < int(port) < 65536:
         raise UsageError("serve metrics", f"{address!r} is no HOST:PORT", hint="--metrics 127.0.0.1:9090")
     registry = CollectorRegistry()
     registry.register(Collector(replicator))

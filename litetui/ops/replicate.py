@@ -7,11 +7,12 @@ as the shadow WALs are kept until every replica has them.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from litetui.errors import LitetuiError, LockedError, UsageError
+from litetui.errors import Cancelled, LitetuiError, LockedError, UsageError
 from litetui.format.position import Pos
 from litetui.jobs.loop import Loop
 from litetui.jobs.progress import CancelToken, Reporter
@@ -21,7 +22,8 @@ from litetui.primary.shadow import avoid
 from litetui.replica.file import FileReplica
 from litetui.replica.live import Layout, ReplicaChange
 
-_STOP_SECONDS = 30.0
+_STOP_SECONDS = 10.0
+_MIN_INTERVAL_S = 0.01
 Periodic = Callable[[FileReplica, CancelToken], None]
 
 
@@ -77,7 +79,13 @@ class Replicator:
         self.replicas = [bind(self.database, p, self.options.layout, n) for p, n in zip(replicas, names, strict=True)]
         self._errors: dict[str, LitetuiError] = {}
         self._synced_ns: dict[str, int] = {}
-        self._monitor = Loop("monitor", self.options.monitor_interval_s, self._tick, self._monitor_failed, every=0.0)
+        self._monitor = Loop(
+            "monitor",
+            max(_MIN_INTERVAL_S, self.options.monitor_interval_s),
+            self._tick,
+            self._monitor_failed,
+            every=0.0,
+        )
         self._periodic: list[Loop] = []
         self._cancel = CancelToken()
         self._generation = ""
@@ -85,7 +93,8 @@ class Replicator:
     # ---- running
 
     def run(self, cancel: CancelToken) -> None:
-        """Replicate until cancelled, then sync a last time. Raises LitetuiError where it cannot begin."""
+        """Replicate until cancelled, then sync a last time. Raises LitetuiError where it cannot begin, or where in the
+        end a replica is not in step."""
         self.report.phase("replicate", 0, "")
         try:
             if not self._first_look(cancel):
@@ -96,6 +105,8 @@ class Replicator:
         finally:
             self._stop()
             self.database.close()
+        for error in self._errors.values():
+            raise error
 
     def _first_look(self, cancel: CancelToken) -> bool:
         """Says at once what is wrong; only a lock is waited for. False if it was cancelled meanwhile."""
@@ -109,29 +120,32 @@ class Replicator:
             else:
                 return True
 
-    def once(self, cancel: CancelToken) -> list[SyncResult]:
-        """Sync every replica once. Raises the first error, after all had their turn."""
+    def once(self, cancel: CancelToken) -> list[SyncResult | LitetuiError]:
+        """Sync every replica once: what was done, or what went wrong, for each. Raises LitetuiError where the database
+        cannot be opened."""
         self.database.open(takeover=self.options.takeover)
-        results, errors = [], []
+        results: list[SyncResult | LitetuiError] = []
         try:
             for replica in self.replicas:
                 try:
                     results.append(run_open(self.database, replica, report=self.report, cancel=cancel))
+                except Cancelled:
+                    raise
                 except LitetuiError as error:
-                    errors.append(error)
+                    results.append(error)
             self._generation = self.database.generation
             self._clean()
         finally:
             self.database.close()
-        if errors:
-            raise errors[0]
         return results
 
     def _start(self) -> None:
         self._monitor.start()
         for replica in self.replicas:
             replica.start(
-                self.options.sync_interval_s, failed=self._failure_of(replica), done=self._success_of(replica)
+                max(_MIN_INTERVAL_S, self.options.sync_interval_s),
+                failed=self._failure_of(replica),
+                done=self._success_of(replica),
             )
         o = self.options
         for work, interval in ((o.retain, o.retention_check_interval_s), (o.validate, o.validation_interval_s)):
@@ -147,13 +161,17 @@ class Replicator:
         return Loop(f"periodic-{replica.name}", interval, call, self._failure_of(replica), every=interval)
 
     def _stop(self) -> None:
+        """End all threads; monitor and replicas look a last time. What is stuck is left after ten seconds."""
+        deadline = time.monotonic() + _STOP_SECONDS
         self._cancel.cancel()
+        for loop in (*self._periodic, self._monitor):
+            loop.ask_to_stop()
         for loop in self._periodic:
-            loop.stop(timeout=_STOP_SECONDS)
-        if self._monitor.stop(timeout=_STOP_SECONDS) and self.database.is_open:
+            loop.stop(timeout=_left(deadline))
+        if self._monitor.stop(timeout=_left(deadline)) and self.database.is_open:
             self._monitor.once()
         for replica in self.replicas:
-            replica.stop(_STOP_SECONDS)
+            replica.stop(_left(deadline))
 
     # ---- the monitor
 
@@ -247,10 +265,14 @@ class Replicator:
         )
 
 
+def _left(deadline: float) -> float:
+    return max(0.0, deadline - time.monotonic())
+
+
 def _names(replicas: Sequence[str]) -> list[str]:
     """A name for each replica, as logs and metrics have it: `file`, or `file-1`, `file-2` where there are several."""
     if not replicas:
         raise UsageError("replicate", "there is no replica to write to", hint="litetui replicate DB REPLICA…")
-    if len({r.rstrip("/") for r in replicas}) < len(replicas):
+    if len({os.path.realpath(r) for r in replicas}) < len(replicas):
         raise UsageError("replicate", "the same replica is named twice", hint="name each folder once")
     return ["file"] if len(replicas) == 1 else [f"file-{n}" for n in range(1, len(replicas) + 1)]

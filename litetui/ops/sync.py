@@ -9,7 +9,7 @@ import os
 import time
 from dataclasses import dataclass
 
-from litetui.errors import LitetuiError, NotAReplicaError, PrimaryError
+from litetui.errors import LitetuiError, NotAReplicaError, OutputError, PrimaryError
 from litetui.format import dbheader, wal
 from litetui.format.position import Pos
 from litetui.jobs.progress import CancelToken, Reporter
@@ -113,6 +113,7 @@ def plan(database: str, replica: str, *, layout: Layout | None = None, takeover:
 
 def _plan(path: str, replica: str, layout: Layout | None, takeover: bool) -> SyncPlan:
     meta = Meta(path)
+    check_place(os.path.abspath(replica), meta)
     watch = guard.look(path, meta.path, versions=True)
     opened = existing(replica)
     now = _shadow_now(path, meta)
@@ -235,7 +236,20 @@ def run(
 def bind(database: Database, replica: str, layout: Layout | None = None, name: str = "file") -> FileReplica:
     """A replica, there or new, that follows a database."""
     path = os.path.abspath(os.path.expanduser(replica))
+    check_place(path, database.meta)
     return FileReplica(path, name, database=database, layout=layout)
+
+
+def check_place(replica: str, meta: Meta) -> None:
+    """Raises OutputError for a replica in the folder that litetui and Litestream keep beside the database."""
+    own = os.path.realpath(meta.path)
+    if os.path.commonpath([own, os.path.realpath(replica)]) == own:
+        raise OutputError(
+            "sync the database",
+            "this is the folder for the shadow WALs beside the database",
+            path=replica,
+            hint="name another folder for the replica, on another disk if there is one",
+        )
 
 
 def run_open(

@@ -27,7 +27,7 @@ from litetui.jobs.progress import CancelToken
 from litetui.primary import guard
 from litetui.primary.connections import Connections, Mode, explained
 from litetui.primary.meta import Meta
-from litetui.primary.shadow import RealWAL, Reason, Shadow, ShadowWriter, Verdict, verify, was_cut
+from litetui.primary.shadow import RealWAL, Reason, Shadow, ShadowWriter, Verdict, lost_end, verify
 from litetui.units import NS
 
 _LOOKS = 2  # a sync copies so often again before it keeps writers out
@@ -252,7 +252,7 @@ class Database:
     def sync(self, cancel: CancelToken | None = None) -> Change:
         """Bring the shadow WAL up to the last commit; begin a new generation where it cannot go on.
 
-        Raises PrimaryError, and Cancelled between two blocks of a long copy (what is whole is kept).
+        Raises PrimaryError, and Cancelled between two blocks of a long copy, of which nothing is kept then.
         """
         with self._mutex, self._errors("sync the database"):
             began = time.monotonic()
@@ -320,7 +320,7 @@ class Database:
             if self._complete:
                 break
             change += self._copy(cancel)  # commits came meanwhile
-        if not self._complete:
+        if self._shadow is not None and self._committed_end(self._shadow) != self._shadow.offset:
             change += self._catch_up()
         self._seen_version = version
         return change
@@ -330,8 +330,12 @@ class Database:
         where the snapshot of a new generation finds them."""
         with self._sqlite.write_lock():
             change = self._copy(None)
-            if self._complete:
+            if self._shadow is None or self._complete:
                 return change
+            if self._committed_end(self._shadow) < self._shadow.offset:
+                # A power loss took frames that we had copied, and the application goes on from before them.
+                with RealWAL(self.wal_path) as real:
+                    return change + self._begin_generation(real, "wal overwritten by another process", None)
             self._let_go()
             try:
                 self._sqlite.checkpoint("PASSIVE")
@@ -356,8 +360,12 @@ class Database:
         What is missing may have come this moment; or its checksums are wrong: SQLite before 3.50.4 writes such frames
         after a ROLLBACK TO a savepoint that had spilled into the WAL. It finds them by the WAL's index alone.
         """
-        assert self._shadow is not None
-        return self._committed_end(self._shadow) <= self._shadow.offset and real.raw_header() == self._shadow.raw
+        shadow = self._shadow
+        assert shadow is not None
+        if self._committed_end(shadow) != shadow.offset or real.raw_header() != shadow.raw:
+            return False
+        # A restart first sets the count to 0, then writes the new header: in between, a full WAL looks empty.
+        return shadow.offset > wal.HEADER_SIZE or real.read(8, wal.HEADER_SIZE + 8) != shadow.raw[16:24]
 
     def _find_shadow(self) -> None:
         """The newest shadow WAL of the current generation, proved; or why there is none."""
@@ -423,7 +431,7 @@ class Database:
                 old = self._shadow if self._complete else self._shadows.extend(self._shadow, real, None, cancel)
                 added = old.offset - self._shadow.offset
                 self._ends[old.generation, old.index] = old.offset
-                if not self._complete and was_cut(old, real):
+                if not self._complete and lost_end(old, real, verdict.raw):
                     return self._begin_generation(real, "wal truncated by another process", cancel)
                 if old.header.end_of(least_frames) > old.offset:
                     return self._begin_generation(real, "wal overwritten by another process", cancel)
@@ -514,7 +522,8 @@ class Database:
         return done
 
     def _passive(self) -> bool:
-        # Most of it is moved while others write; what is left keeps them out only for a moment.
+        # Most of it is moved while others write; what is left keeps them out only for a moment. While we hold the write
+        # lock nobody can restart the WAL, so the read lock may be let go and taken anew.
         self._complete = False
         self._sqlite.move_hold()
         self._sqlite.checkpoint("PASSIVE")
@@ -574,7 +583,7 @@ class Database:
             if self._shadow is None:
                 return []
             generation = self._shadow.generation
-            self._ends = {at: end for at, end in self._ends.items() if at >= (generation, keep_from - 1)}
+            self._ends = {at: end for at, end in self._ends.items() if at[0] == generation and at[1] >= keep_from - 1}
             gone = self.meta.remove_other_generations(generation)
             gone += [f"{generation}/{i:08x}" for i in self.meta.remove_shadows_below(generation, keep_from - 1)]
             return gone

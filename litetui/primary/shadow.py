@@ -30,9 +30,10 @@ Reason = Literal[
     "wal header only, mismatched",
     "wal overwritten by another process",
     "wal restarted more than once by another process",
+    "wal frames with wrong checksums",
     "database file replaced",
 ]
-"""Why a generation cannot go on: Litestream's own words (FORMAT-v0.3, section 5), and two that it does not know."""
+"""Why a generation cannot go on: Litestream's own words (FORMAT-v0.3, section 5), and three that it does not know."""
 
 AVOID: dict[str, str] = {
     "wal truncated by another process": "the application closed its last connection, or truncated the WAL, while "
@@ -151,16 +152,30 @@ def verify(meta: Meta, shadow: Shadow, real: RealWAL, *, complete: bool) -> Verd
     if (size - wal.HEADER_SIZE) % frame:
         # A journal_size_limit may have cut the old WAL's end away when the new one began.
         return Verdict("wal truncated by another process")
+    if not _same_behind(meta, shadow, real, raw):
+        return Verdict("wal overwritten by another process")
     return Verdict(restarted=True, raw=raw)
 
 
-def was_cut(shadow: Shadow, real: RealWAL) -> bool:
-    """Whether frames of the shadow's WAL run to the end of the real file without a commit behind the shadow's end: then
-    the rest of them was cut away, by a journal_size_limit, when the next WAL began."""
+def _same_behind(meta: Meta, shadow: Shadow, real: RealWAL, raw: bytes) -> bool:
+    """Whether all frames of the shadow that the next WAL has not overwritten yet are still in place. After a power loss
+    SQLite may have gone on from a hole before the last of them, and written over some."""
     frame = shadow.header.frame_size
-    last = wal.HEADER_SIZE + ((real.size - wal.HEADER_SIZE) // frame - 1) * frame
-    salts = real.read(8, last + 8)
-    return last >= shadow.offset and salts == shadow.raw[16:24]
+    low, high = 0, (shadow.offset - wal.HEADER_SIZE) // frame
+    while low < high and real.read(8, shadow.header.end_of(low) + 8) == raw[16:24]:
+        low += 1
+    with open(meta.wal_path(shadow.generation, shadow.index), "rb", buffering=0) as file:
+        for n in range(low, high):
+            at = shadow.header.end_of(n)
+            if os.pread(file.fileno(), frame, at) != real.read(frame, at):
+                return False
+    return True
+
+
+def lost_end(shadow: Shadow, real: RealWAL, raw: bytes) -> bool:
+    """Whether there was more behind the shadow's end than could be copied: a frame of its own WAL lies there, of which
+    nobody knows whether it was committed, or one of the next WAL, which overwrote it meanwhile."""
+    return real.read(8, shadow.offset + 8) in (shadow.raw[16:24], raw[16:24])
 
 
 def _follows(shadow: Shadow, raw: bytes) -> bool:
@@ -301,6 +316,7 @@ class ShadowWriter(ShadowReader):
             # Also after an error: what is behind the last commit is not the shadow's.
             if written:
                 os.ftruncate(fd, end)
+                self._unsynced.add(path)
             os.close(fd)
         if end == shadow.offset:
             return shadow

@@ -116,10 +116,10 @@ class FileReplica:
             try:
                 done(live.sync(cancel=self._stopping))
             except Cancelled:
-                cause = f"the snapshot of generation {live.database.pos().generation} is not written yet"
-                raise OutputError(
-                    "sync a last time", cause, path=self.path, hint="it is written at the next start"
-                ) from None
+                cause = "the last commits are not in the replica yet"
+                if live.needs_snapshot:
+                    cause = f"the snapshot of generation {live.database.pos().generation} is not written yet"
+                raise OutputError("sync a last time", cause, path=self.path, hint="the next start goes on") from None
 
         self._loop = Loop(f"replica-{self.name}", interval_s, work, failed)
         live.database.listeners.append(self._loop.wake)

@@ -115,8 +115,10 @@ class Live:
         cancel: CancelToken | None,
     ) -> ReplicaChange:
         report, cancel = report or Reporter(), cancel or CancelToken()
-        self._mutex.acquire()
+        while not self._mutex.acquire(timeout=0.1):
+            cancel.check()
         try:
+            cancel.check()
             self._ready()
             with self.writer.locked():
                 for _ in range(_TRIES):
@@ -178,7 +180,7 @@ class Live:
         """Find the position in the database's generation, and clear away what a crash has left there."""
         replica = self.replica
         self.pos, self._header, self._has_snapshot, self._rests_on = Pos(), None, "", {}
-        for name in self.writer.remove_temporary(generation):
+        for name in self.writer.remove_temporary():
             report.log(f"removed {name}, which a writer that was stopped had left", "warning")
         replica.refresh(anew=True)
         own = layout_of(replica)

@@ -65,15 +65,17 @@ class ReplicaWriter:
         with self._errors(self.root):
             make_folder(self.root, self.owner)
 
-    def remove_temporary(self, generation: str) -> list[str]:
-        """Remove what a writer that was stopped has left in a generation; only under the lock."""
+    def remove_temporary(self) -> list[str]:
+        """Remove what writers that were stopped have left in any generation; only under the lock."""
         gone = []
-        for folder in (self.snapshot_folder(generation), self.wal_folder(generation)):
-            with self._errors(folder):
-                for name in os.listdir(folder) if os.path.isdir(folder) else []:
-                    if name.endswith(".tmp"):
-                        os.unlink(os.path.join(folder, name))
-                        gone.append(name)
+        base = os.path.join(self.root, "generations")
+        for generation in os.listdir(base) if os.path.isdir(base) else []:
+            for folder in (self.snapshot_folder(generation), self.wal_folder(generation)):
+                with self._errors(folder):
+                    for name in os.listdir(folder) if names.is_generation(generation) and os.path.isdir(folder) else []:
+                        if name.endswith(".tmp"):
+                            os.unlink(os.path.join(folder, name))
+                            gone.append(name)
         return gone
 
     @contextmanager
@@ -88,6 +90,7 @@ class ReplicaWriter:
             with self._errors(path):
                 now = time.time_ns()
                 os.utime(tmp, ns=(now, now))  # it counts from now on: the WAL that it needs is there
+                fsync(tmp)
                 os.rename(tmp, path)
                 fsync(folder)
             return path
@@ -171,9 +174,7 @@ class ReplicaWriter:
         with self._errors(path):
             make_folder(folder, self.owner)
             try:
-                self._write(tmp, pieces)
-                if mtime_ns is not None:
-                    os.utime(tmp, ns=(mtime_ns, mtime_ns))
+                self._write(tmp, pieces, mtime_ns)
                 os.rename(tmp, path)
             except BaseException:
                 with contextlib.suppress(FileNotFoundError):
@@ -181,13 +182,15 @@ class ReplicaWriter:
                 raise
             fsync(folder)
 
-    def _write(self, path: str, pieces: Iterable[bytes]) -> None:
+    def _write(self, path: str, pieces: Iterable[bytes], mtime_ns: int | None = None) -> None:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
             if self.owner is not None:
                 self.owner.give(fd)
             for piece in pieces:
                 write_all(fd, piece)
+            if mtime_ns is not None:
+                os.utime(fd, ns=(mtime_ns, mtime_ns))
             os.fsync(fd)
         finally:
             os.close(fd)

@@ -44,6 +44,8 @@ class App:
         for pages in (0, _AUTOCHECKPOINT if self.checkpoints else 0):
             connection = sqlite3.connect(self.db, isolation_level=None, timeout=20)
             connection.execute("pragma journal_mode = wal")
+            # Pages that are zeroed again and again look like pages from the future to a restore, which then refuses.
+            connection.execute("pragma secure_delete = off")
             connection.execute(f"pragma wal_autocheckpoint = {pages}")
             connection.execute("pragma synchronous = normal")
             self.connections.append(connection)

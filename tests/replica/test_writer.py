@@ -163,9 +163,9 @@ def test_temporary_files_of_a_generation_are_removed_and_nothing_else(writer: Re
         path = Path(writer.root, "generations", GENERATION, name)
         path.parent.mkdir(exist_ok=True)
         path.touch()
-    assert len(writer.remove_temporary(GENERATION)) == 2
+    assert len(writer.remove_temporary()) == 2
     assert sorted(tree(writer)) == ["wal/00000000_00000000.wal.lz4", "wal/notes.txt"]
-    assert writer.remove_temporary("0" * 16) == []
+    assert writer.remove_temporary() == []
 
 
 # ---- mode and owner

@@ -28,6 +28,7 @@ from litetui.replica.types import Finding, GenerationStats, Pos, SnapshotInfo, W
 _SETTLED_NS = 100_000_000  # a folder that changed this short before its listing may change again within its mtime
 _CHUNK = 1 << 20
 _GRACE_S = 1.0
+_LISTINGS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,10 +249,13 @@ class FileReplica:
         return [out[index] for index in sorted(out)], sorted(foreign)
 
     def _list_wals(self, old: _Generation, folder: str, problems: list[Finding]) -> tuple[WALTable, list[str]]:
-        table, foreign = WALTable.parse(old.name, self._names(folder, old.name, problems))
-        table = table.carry_over(old.wals)
-        missing = np.flatnonzero((table.size < 0) | (table.form == WHOLE))
-        table = self._with_stats(table, folder, missing, problems)
+        for _ in range(_LISTINGS):
+            table, foreign = WALTable.parse(old.name, self._names(folder, old.name, problems))
+            table = table.carry_over(old.wals)
+            missing = np.flatnonzero((table.size < 0) | (table.form == WHOLE))
+            table = self._with_stats(table, folder, missing, problems)
+            if not (table.size == GONE).any():
+                break  # else a file went between its name and its size: one that replaces it may have come
         problems += [
             _no_file(self.storage.path(f"{folder}/{table.name(int(row))}"), old.name)
             for row in np.flatnonzero(table.size == NO_FILE)

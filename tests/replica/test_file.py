@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from litetui.errors import DamageError, NoSuchTargetError, UnreadableError
 from litetui.ops.survey import survey
 from litetui.replica.detect import open_replica
 from litetui.replica.file import FileReplica
+from litetui.replica.storage import LocalStorage
 from litetui.replica.types import Pos
 from tests.build import GENERATION, SECOND, T0, Builder, History, compress, usual_history, write_replica
 
@@ -266,3 +268,22 @@ def test_a_plain_wal_that_is_compressed_meanwhile_is_read_as_far_as_it_was_known
     packed.write_bytes(packed.read_bytes()[:-1])
     with pytest.raises(DamageError):
         b"".join(replica.wal_reader(GENERATION, 2))
+
+
+def test_a_wal_that_is_compressed_while_it_is_listed_is_not_missing(
+    tmp_path: Path, history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builder = write_replica(tmp_path / "r", history, layout="whole")
+    plain = builder.folder / "wal/00000002.wal"
+    real = LocalStorage.stat_many
+
+    def stat_many(self: LocalStorage, folder: str, listing: Sequence[str]) -> object:
+        if plain.exists() and plain.name in listing:
+            plain.unlink()
+            builder.whole(2, bytes(history.wals[2]))
+        return real(self, folder, listing)
+
+    monkeypatch.setattr(LocalStorage, "stat_many", stat_many)
+    replica = open_replica(builder.root)
+    assert replica.wals(GENERATION).indexes().tolist() == [0, 1, 2]
+    assert replica.calc_pos(GENERATION) == Pos(GENERATION, 2, history.ends(2)[-1])

@@ -49,11 +49,6 @@ def processes_with(paths: list[str]) -> list[Process]:
     return [process for process in found if process is not None]
 
 
-def unseen_processes() -> int:
-    """How many processes may have a file open without us knowing, because we may not look into them."""
-    return len(hidden_processes())
-
-
 def hidden_processes() -> list[Process]:
     """The processes whose open files we have no permission to see. Their names are mostly public, so that a
     Litestream of another user can be named all the same."""

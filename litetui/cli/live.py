@@ -84,13 +84,22 @@ def _sync_once(
 ) -> None:
     from litetui.ops import sync as ops
 
+    _refuse_readonly()
     with interruptible() as cancel, progress(verbose) as report:
         result = ops.run(
             database, replica, layout=layout, takeover=takeover, snapshot=snapshot, report=report, cancel=cancel
         )
     if as_json:
         return print_json(_result_json(result))
-    return _print_result(replica, result)
+    _print_result(replica, result)
+    if snapshot and not result.snapshot_created:
+        click.echo(f"  no new snapshot: that of index {result.pos.index:08x} is there, and the WAL leads on from it")
+    return None
+
+
+def _refuse_readonly() -> None:
+    if (click.get_current_context().obj or {}).get("readonly"):
+        raise UsageError("write into the replica", "started with --readonly", hint="leave --readonly away")
 
 
 def _result_json(result: SyncResult) -> dict[str, Any]:
@@ -166,6 +175,7 @@ def replicate(
     from litetui.ops.replicate import Options, Replicator
     from litetui.primary import Limits
 
+    _refuse_readonly()
     if validation_interval:
         raise UsageError("replicate", "--validation-interval: validation is not in this version yet")
     if min_checkpoint_pages > max_checkpoint_pages:

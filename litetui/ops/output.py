@@ -246,5 +246,8 @@ def next_steps(output: str, mode: int, owner: str, moved: list[str]) -> tuple[st
         steps.append(f"what was there is now {moved[0]}")
         steps.append("start the application, then Litestream (it begins a new generation)")
     else:
-        steps.append("stop the application and Litestream, put the file in the database's place, start both again")
+        steps.append(
+            "stop the application and Litestream, remove the database's -wal and -shm, put the file in its place, "
+            "start both again"
+        )
     return tuple(steps)

@@ -212,7 +212,7 @@ class Replicator:
 
     def _monitor_failed(self, error: LitetuiError) -> None:
         self._note("monitor", error)
-        if self.database.is_open and not self.database.is_same_file():
+        if self.database.is_open and self.database.is_stale():
             # The next look opens what is there now.
             self.database.close()
 

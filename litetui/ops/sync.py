@@ -222,15 +222,25 @@ def run(
     cancel: CancelToken | None = None,
 ) -> SyncResult:
     """Sync once; `snapshot` also takes one unless that of the present index is there. Raises LitetuiError."""
-    existing(replica)
+    opened = existing(replica)
     db = Database(database, limits=Limits(busy_timeout_s=_PATIENCE_S))
     db.open(takeover=takeover)
     try:
+        db.warnings += _stranger(db.meta, opened)
         result = run_open(db, bind(db, replica, layout), snapshot=snapshot, report=report, cancel=cancel)
         db.clean(result.pos.index)
         return result
     finally:
         db.close()
+
+
+def _stranger(meta: Meta, replica: FileReplica | None) -> list[str]:
+    """A warning where a replica's newest generation is none that began beside this database: two databases in one
+    replica hide each other."""
+    newest = next(iter(replica.generations()), None) if replica else None
+    if newest is None or newest in {meta.generation(), *meta.generations(), *meta.reasons()}:
+        return []
+    return [f"generation {newest} of the replica was not begun by this database: is this the replica of another one?"]
 
 
 def bind(database: Database, replica: str, layout: Layout | None = None, name: str = "file") -> FileReplica:

@@ -73,6 +73,7 @@ class Connections:
         self._reader, self._next_reader = self._connect(), self._connect()
         self._checkpointer = self._connect()
         self.data_version()  # before the first read it does not know the WAL
+        self._sides = {path: _identity(path) for path in (self.path + "-wal", self.path + "-shm")}
 
     def _connect(self) -> apsw.Connection:
         connection = apsw.Connection(self.path, flags=apsw.SQLITE_OPEN_READWRITE)
@@ -105,11 +106,15 @@ class Connections:
 
     def is_same_file(self) -> bool:
         """Whether the path still names the file that is open."""
-        try:
-            info = os.stat(self.path)
-        except FileNotFoundError:
-            return False
-        return (info.st_dev, info.st_ino) == self.identity
+        return _identity(self.path) == self.identity
+
+    def side_files(self) -> Literal["same", "gone", "replaced"]:
+        """Whether -wal and -shm are still those that these connections use. While they are open nobody but a person
+        with rm takes them away; whoever opens the database then makes new ones, and knows nothing of ours."""
+        now = {path: _identity(path) for path in self._sides}
+        if any(found is not None and found != self._sides[path] for path, found in now.items()):
+            return "replaced"
+        return "gone" if None in now.values() else "same"
 
     # ---- reading: the long lock
 
@@ -177,6 +182,15 @@ class Connections:
         """Whether all frames of the WAL were moved, and how many it has."""
         busy, frames, moved = _rows(self._checkpointer, f"PRAGMA wal_checkpoint({mode})")[0]
         return not busy and frames == moved, frames
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """Device and inode of what is at a path, by stat alone; None where there is nothing."""
+    try:
+        info = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return info.st_dev, info.st_ino
 
 
 def _begin_read(connection: apsw.Connection) -> None:

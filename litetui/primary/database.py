@@ -284,6 +284,7 @@ class Database:
     def new_generation(self, reason: str) -> None:
         """Begin a new generation at the WAL's present state, because a replica cannot go on in this one."""
         with self._mutex, self._errors("begin a generation"):
+            self._check_identity()
             if self._wal_is_empty():
                 self._sqlite.bump()
             with RealWAL(self.wal_path) as real:
@@ -298,14 +299,33 @@ class Database:
                 path=self.path,
                 hint="open it again: a new generation begins with what is there now",
             )
+        sides = self._sqlite.side_files()
+        if sides == "gone":
+            raise self._no_wal()
+        if sides == "replaced":
+            raise PrimaryError(
+                "sync the database",
+                "its -wal or -shm was replaced while it was open",
+                path=self.wal_path,
+                hint="open it again: a new generation begins with what is there now",
+            )
         if not os.path.isdir(self.meta.path):
             self._lock.release()
             make_folder(self.meta.path, self._owner)
             self._lock.acquire(self._owner)
 
-    def is_same_file(self) -> bool:
-        """Whether the database's path still names the file that is open."""
-        return self._sqlite.is_same_file()
+    def _no_wal(self) -> PrimaryError:
+        return PrimaryError(
+            "sync the database",
+            "its WAL file was removed while connections have it open: what they write is in no file any more",
+            path=self.wal_path,
+            hint="stop the application and litetui, then start both again",
+        )
+
+    def is_stale(self) -> bool:
+        """Whether the database's path names another file than the open one, or others have made it a WAL of their own:
+        it must be opened anew. Where the WAL is only gone, that would make a second one beside the application's."""
+        return not self._sqlite.is_same_file() or self._sqlite.side_files() == "replaced"
 
     def _sync(self, cancel: CancelToken | None) -> Change:
         self._check_shadow()
@@ -399,12 +419,7 @@ class Database:
         if not self._complete:
             self._sqlite.bump()
         if not os.path.exists(self.wal_path):
-            raise PrimaryError(
-                "sync the database",
-                "its WAL file was removed while connections have it open: what they write is in no file any more",
-                path=self.wal_path,
-                hint="stop the application and litetui, then start both again",
-            )
+            raise self._no_wal()
 
     def _wal_is_empty(self) -> bool:
         try:

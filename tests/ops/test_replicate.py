@@ -454,3 +454,20 @@ def test_what_cannot_begin_ends_at_once_with_the_error(rig: Rig) -> None:
     assert not rig.root.exists()
     Replicator(str(rig.db), [str(rig.root)]).once(CancelToken())
     rig.same()
+
+
+def test_a_wal_that_is_removed_and_made_anew_is_noticed(rig: Rig) -> None:
+    """As by hand: the application is stopped, -wal and -shm are removed, the application is started again."""
+    with running(rig) as run:
+        wait(run.in_step, "the replica")
+        generation = run.database.generation
+        rig.app.end()
+        for side in ("-wal", "-shm"):
+            os.unlink(f"{rig.db}{side}")
+        rig.app = App(rig.db)
+        rig.app.add(3)
+        wait(lambda: run.database.generation not in ("", generation), "a new generation")
+        wait(run.in_step, "the replica")
+        run.stop()
+    assert run.log.has("its -wal or -shm was replaced")
+    assert restored(run.roots[0]) == rig.app.content()

@@ -113,7 +113,8 @@ def plan(database: str, replica: str, *, layout: Layout | None = None, takeover:
 
 def _plan(path: str, replica: str, layout: Layout | None, takeover: bool) -> SyncPlan:
     meta = Meta(path)
-    check_place(os.path.abspath(replica), meta)
+    replica = _full(replica)
+    check_place(replica, meta)
     watch = guard.look(path, meta.path, versions=True)
     opened = existing(replica)
     now = _shadow_now(path, meta)
@@ -125,7 +126,7 @@ def _plan(path: str, replica: str, layout: Layout | None, takeover: bool) -> Syn
         lacking = _lacking(opened, now.shadow, generation)
     return SyncPlan(
         path,
-        opened.path if opened else os.path.abspath(replica),
+        replica,
         (layout_of(opened) if opened else None) or layout or "segments",
         generation,
         now.reason,
@@ -147,7 +148,7 @@ def existing(replica: str) -> FileReplica | None:
     try:
         return open_replica(replica)
     except NotAReplicaError:
-        path = os.path.abspath(os.path.expanduser(replica))
+        path = _full(replica)
         if not os.path.lexists(path) or (os.path.isdir(path) and not os.listdir(path)):
             return None
         raise
@@ -245,9 +246,13 @@ def _stranger(meta: Meta, replica: FileReplica | None) -> list[str]:
 
 def bind(database: Database, replica: str, layout: Layout | None = None, name: str = "file") -> FileReplica:
     """A replica, there or new, that follows a database."""
-    path = os.path.abspath(os.path.expanduser(replica))
+    path = _full(replica)
     check_place(path, database.meta)
     return FileReplica(path, name, database=database, layout=layout)
+
+
+def _full(replica: str) -> str:
+    return os.path.abspath(os.path.expanduser(replica))
 
 
 def check_place(replica: str, meta: Meta) -> None:

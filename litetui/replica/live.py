@@ -200,7 +200,7 @@ class Live:
             self.pos = self._proved(generation)
             self._has_snapshot = generation
             snapshot = replica.storage.path(replica.snapshot_path(replica.snapshots(generation)[-1]))
-            if not _looks_whole(snapshot):
+            if not self._looks_whole(replica.snapshots(generation)[-1]):
                 raise _CannotGoOn("the replica's newest snapshot was cut")
             self._rely_on("snapshot", snapshot)
             table = replica.wals(generation)
@@ -208,6 +208,14 @@ class Live:
                 self._rely_on("wal", replica.storage.path(replica.wal_path(table[len(table) - 1])))
         elif len(replica.wals(generation)):
             raise _CannotGoOn("the replica has WALs of this generation, but no snapshot")
+
+    def _looks_whole(self, snapshot: SnapshotInfo) -> bool:
+        """Whether a snapshot has its beginning and its end mark. Not read whole: that could take long."""
+        if not snapshot.compressed:
+            return True
+        with self.replica.storage.open(self.replica.snapshot_path(snapshot)) as file:
+            head = file.read(len(lz4.MAGIC))
+            return head == lz4.MAGIC and file.read_at(4, max(0, snapshot.size - 8)) == b"\0\0\0\0"
 
     def _snapshots(self, generation: str) -> list[SnapshotInfo]:
         if generation not in self.replica.generations():
@@ -416,17 +424,6 @@ def _plain_indexes(folder: str) -> list[int]:
     """The indexes that have a plain `.wal`, ascending."""
     parsed = (names.parse_wal(n) for n in (os.listdir(folder) if os.path.isdir(folder) else []))
     return sorted(p.index for p in parsed if p is not None and p.offset is None and not p.compressed)
-
-
-def _looks_whole(snapshot: str) -> bool:
-    """Whether a snapshot has its beginning and its end mark. Not read whole: it may be large, a sync must be quick."""
-    if not snapshot.endswith(".lz4"):
-        return True
-    with open(snapshot, "rb") as file:
-        head = file.read(len(lz4.MAGIC))
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - 8))
-        return head == lz4.MAGIC and file.read(4) == b"\0\0\0\0"
 
 
 def _stamp(path: str) -> tuple[int, int]:

@@ -43,6 +43,12 @@ class LocalFile:
         except OSError as error:
             raise unreadable(error, self.path) from None
 
+    def read_at(self, size: int, offset: int) -> bytes:
+        try:
+            return os.pread(self._fd, size, offset)
+        except OSError as error:
+            raise unreadable(error, self.path) from None
+
     def read_all(self) -> bytes:
         """The whole file, as far as it reached when it was opened, or less if it was cut meanwhile."""
         parts = []

@@ -5,7 +5,8 @@
     ├── NotAReplicaError    this path is something else
     ├── NoSuchTargetError   a restore target that the replica cannot reach
     ├── DamageError         bytes that are not what they must be
-    ├── UnreadableError     the system did not let us read (EACCES, EIO, ENOENT under a reader)
+    ├── UnreadableError     the system did not let us read (EACCES, EIO)
+    │   └── ChangedError    … because a writer removed or replaced the file meanwhile
     ├── OutputError         the output of an operation cannot be written there
     ├── PrimaryError        the live database, or its folder beside it, does not let us replicate
     │   └── LockedError     … because another process holds it locked: it may go by itself
@@ -68,6 +69,10 @@ class NoSuchTargetError(LitetuiError):
 
 class UnreadableError(LitetuiError):
     """The system did not let us read."""
+
+
+class ChangedError(UnreadableError):
+    """A file went, or was replaced, while it was read: a writer is at work, and reading again may help."""
 
 
 class OutputError(LitetuiError):

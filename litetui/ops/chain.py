@@ -16,6 +16,7 @@ from litetui.ops.wals import Batch
 from litetui.replica.types import Pos
 
 _OPERATION = "read the WAL"
+_NOT_KNOWN = 0xFFFFFFFF  # pages of a database before the first commit that tells
 
 
 def frame_fault(batch: Batch, fault: wal.Fault, frame: int) -> DamageError:
@@ -53,21 +54,31 @@ class Chain:
         # Pages that neither the snapshot nor a frame holds: only frames that the snapshot is ahead of explain them.
         self._unbacked: set[int] = set()
 
+    @classmethod
+    def loose(cls, batch: Batch, salt1: int | None) -> Chain:
+        """A chain that no snapshot anchors, from the first batch of a WAL on: what can be checked without one.
+        `salt1`: what the WAL's must be, where that is known."""
+        chain = cls("", batch.index, batch.header.page_size, _NOT_KNOWN)
+        chain._salt1 = None if salt1 is None else (salt1 - 1) & 0xFFFFFFFF
+        return chain
+
     def check(self, batch: Batch) -> wal.FrameBlock:
         """Verify the next batch. Raises DamageError; `last` then stands behind the last good commit."""
-        header = batch.header
+        block = wal.check_frames(batch.frames, batch.header, batch.header.checksum if batch.first else self._state)
+        self._state = block.state
+        self.follow(batch, block)
+        return block
+
+    def follow(self, batch: Batch, block: wal.FrameBlock) -> None:
+        """The same for a batch whose frames were checked: several chains may go through one WAL."""
         if batch.first:
             self._begin(batch)
-        block = wal.check_frames(batch.frames, header, self._state)
-        self._state = block.state
-        first_frame = (batch.offset - wal.HEADER_SIZE) // header.frame_size
+        first_frame = (batch.offset - wal.HEADER_SIZE) // batch.header.frame_size
         self._account(batch, block, first_frame)
         if block.fault:
-            frame = first_frame + block.valid
-            raise frame_fault(batch, block.fault, frame)
+            raise frame_fault(batch, block.fault, first_frame + block.valid)
         if batch.last:
             self._finish(batch, first_frame + len(block.pages))
-        return block
 
     def _begin(self, batch: Batch) -> None:
         header, path = batch.header, batch.pieces[0][1]
@@ -91,7 +102,6 @@ class Chain:
                 offset=16,
             )
         self._salt1 = header.salt1
-        self._state = header.checksum
         self._open_pages, self._open = [], False
 
     def _account(self, batch: Batch, block: wal.FrameBlock, first_frame: int) -> None:

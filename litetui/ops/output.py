@@ -192,6 +192,21 @@ def check_integrity(path: str, check: str, report: Reporter, cancel: CancelToken
     """Run SQLite's own check on a file that nobody else has open; "ok" or "skipped". Raises DamageError."""
     if check == "none":
         return "skipped"
+    messages = integrity_messages(path, check, report, cancel)
+    if not messages:
+        return "ok"
+    raise DamageError(
+        _OPERATION,
+        f"the restored database fails SQLite's {check} check: {'; '.join(messages[:3])}",
+        code="integrity-check",
+        hint="the replica's bytes are sound as far as they have checksums, so the database was damaged before it was "
+        "replicated, or frames are missing without a trace; litetui validate --find-last-good searches for the newest "
+        "state that passes; --integrity-check none restores it as it is",
+    )
+
+
+def integrity_messages(path: str, check: str, report: Reporter, cancel: CancelToken) -> list[str]:
+    """What SQLite's `quick` or `full` check says about a file that nobody else has open; nothing where it is sound."""
     import apsw
 
     report.phase(f"{check} integrity check")
@@ -202,28 +217,18 @@ def check_integrity(path: str, check: str, report: Reporter, cancel: CancelToken
             connection.set_progress_handler(lambda: cancel.cancelled, 20_000)
             connection.pragma("mmap_size", 1 << 40)
             pragma = "quick_check" if check == "quick" else "integrity_check"
-            messages = [str(row[0]) for row in connection.execute(f"PRAGMA {pragma}(20)")]
+            messages = [printable(str(row[0])) for row in connection.execute(f"PRAGMA {pragma}(20)")]
         finally:
             connection.close()
     except apsw.InterruptError:
         raise Cancelled(_OPERATION) from None
     except (apsw.CorruptError, apsw.NotADBError) as error:
-        messages = [str(error)]
+        messages = [printable(str(error))]
     except apsw.Error as error:
         raise OutputError(
             _OPERATION, f"SQLite cannot check the restored file: {error}", path=path, hint="try it again"
         ) from None
-    if messages == ["ok"]:
-        return "ok"
-    shown = "; ".join(printable(m) for m in messages[:3])
-    raise DamageError(
-        _OPERATION,
-        f"the restored database fails SQLite's {check} check: {shown}",
-        code="integrity-check",
-        hint="the replica's bytes are sound as far as they have checksums, so the database was damaged before it was "
-        "replicated, or frames are missing without a trace; try an earlier --index or --timestamp, or restore with "
-        "--integrity-check none to look at it",
-    )
+    return [] if messages == ["ok"] else messages
 
 
 def owner_name(uid: int, gid: int) -> str:

@@ -108,11 +108,15 @@ class PageFile:
             self._map.close()
             self._map = None
 
-    def finish(self, size: int) -> None:
-        """Set the file's length and bring it to the disk."""
+    def set_size(self, size: int) -> None:
+        """Set the file's length."""
         self._close_map()
         os.ftruncate(self._fd, size)
         self.size = size
+
+    def finish(self, size: int) -> None:
+        """Set the file's length and bring it to the disk."""
+        self.set_size(size)
         os.fsync(self._fd)
 
     def close(self) -> None:

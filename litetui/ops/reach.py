@@ -6,6 +6,7 @@ own index. Replaying less of that WAL than the snapshot holds would mix two stat
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,7 @@ from litetui.ops.chain import Chain
 from litetui.ops.frames import FrameTable, best_form, read_frames
 from litetui.ops.pages import check_snapshot_size, snapshot_header
 from litetui.ops.wals import read_index
-from litetui.replica.catalog import WHOLE
+from litetui.replica.catalog import WHOLE, WALTable
 from litetui.replica.file import FileReplica
 from litetui.replica.types import Pos, SnapshotInfo
 
@@ -214,21 +215,46 @@ def walk(
 def _salt_agrees(replica: FileReplica, snapshot: SnapshotInfo) -> bool:
     """True if the WAL of the snapshot's index is the one that the WALs after it say it is.
 
-    salt-1 minus index is the same all through a generation. Where the chain breaks right after the first WAL there is
-    nothing before it to tell which of the two is wrong, so the WALs after both are asked.
+    Where the chain breaks right after the first WAL there is nothing before it to tell which of the two is wrong, so
+    the WALs after both are asked.
     """
-    table = replica.wals(snapshot.generation)
+    bases = _salt_bases(replica, snapshot.generation, snapshot.index)
+    return not bases or 2 * bases.count(bases[0]) > len(bases)
+
+
+def salt_base(replica: FileReplica, generation: str, index: int) -> int | None:
+    """salt-1 minus index, as most of the WALs from an index on have it; None where that is not known.
+
+    It is the same all through a generation."""
+    bases = _salt_bases(replica, generation, index)
+    return max(bases, key=bases.count) if len(bases) > 2 else None
+
+
+def _salt_bases(replica: FileReplica, generation: str, index: int) -> list[int]:
+    table = replica.wals(generation)
     bases: list[int] = []
-    for index in range(snapshot.index, snapshot.index + 9):
-        rows = table.rows_of(index)
+    for one in range(index, index + 9):
+        rows = table.rows_of(one)
         if not rows:
             continue
         try:
-            head = b"".join(replica.first_bytes(table[replica.forms_of(table, index)[0][0]], wal.HEADER_SIZE))
-            bases.append((wal.WALHeader.parse(head).salt1 - index) & 0xFFFFFFFF)
+            head = b"".join(replica.first_bytes(table[replica.forms_of(table, one)[0][0]], wal.HEADER_SIZE))
+            bases.append((wal.WALHeader.parse(head).salt1 - one) & 0xFFFFFFFF)
         except (DamageError, UnreadableError, wal.WALError):
             continue
-    return not bases or 2 * bases.count(bases[0]) > len(bases)
+    return bases
+
+
+def content_digest(replica: FileReplica, table: WALTable, rows: Sequence[int]) -> int:
+    """A hash of the content of a WAL's files, in the order of the rows; of damaged ones as far as they can be read."""
+    digest = xxhash.xxh3_64()
+    try:
+        for row in rows:
+            for block in replica.read_wal_file(table[row]):
+                digest.update(block)
+    except DamageError:
+        digest.update(b"damaged")
+    return digest.intdigest()
 
 
 def _has_wal(replica: FileReplica, snapshot: SnapshotInfo) -> bool:

@@ -43,6 +43,11 @@ def survey(replica: FileReplica, now_ns: int) -> Survey:
     return Survey(generations, tuple(sorted(findings, key=lambda f: _ORDER[f.severity])))
 
 
+def survey_generation(replica: FileReplica, generation: str, now_ns: int) -> GenerationSurvey:
+    """The same for one generation."""
+    return _generation(replica, generation, now_ns)
+
+
 def _ltx(replica: FileReplica, generations: tuple[GenerationSurvey, ...]) -> list[Finding]:
     newest = replica.ltx_newest_ns()
     if newest is None:

@@ -16,14 +16,23 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from litetui.errors import Cancelled, DamageError, LitetuiError, NoSuchTargetError, OutputError, UnreadableError
+from litetui.errors import (
+    Cancelled,
+    ChangedError,
+    DamageError,
+    LitetuiError,
+    NoSuchTargetError,
+    OutputError,
+    UnreadableError,
+)
 from litetui.format import dbheader, lz4, names, wal
 from litetui.jobs.loop import Loop
 from litetui.jobs.progress import CancelToken, Reporter
 from litetui.replica.catalog import SEGMENT, SEGMENT_PLAIN, WHOLE, WHOLE_LZ4, WALTable
-from litetui.replica.live import Layout, Live, Primary, ReplicaChange
+from litetui.replica.live import Layout, Live, Primary, ReplicaChange, T
 from litetui.replica.storage import GONE, NO_FILE, LocalFile, LocalStorage
 from litetui.replica.types import Finding, GenerationStats, Pos, SnapshotInfo, WALInfo
+from litetui.replica.writer import ReplicaWriter
 
 _SETTLED_NS = 100_000_000  # a folder that changed this short before its listing may change again within its mtime
 _CHUNK = 1 << 20
@@ -96,6 +105,13 @@ class FileReplica:
     def snapshot(self, report: Reporter | None = None, cancel: CancelToken | None = None) -> ReplicaChange:
         """A sync, and a snapshot unless the one of this index is there already. Raises LitetuiError."""
         return self._bound().snapshot(report, cancel)
+
+    def exclusively(self, work: Callable[[ReplicaWriter], T], cancel: CancelToken | None = None) -> T:
+        """Do something else to the replica's files, while nothing is synced. Raises LitetuiError."""
+        try:
+            return self._bound().exclusively(work, cancel)
+        finally:
+            self.refresh()
 
     def start(
         self,
@@ -458,7 +474,7 @@ class FileReplica:
         now = file.stat
         if now.size < size if growing else (now.size, now.mtime_ns) != (size, mtime_ns):
             file.close()
-            raise UnreadableError(
+            raise ChangedError(
                 "read",
                 f"it changed while it was read ({size} bytes before, {now.size} now)",
                 path=file.path,

@@ -17,7 +17,7 @@ from types import TracebackType
 import numpy as np
 import numpy.typing as npt
 
-from litetui.errors import LitetuiError, UnreadableError
+from litetui.errors import ChangedError, LitetuiError, UnreadableError
 
 I64 = npt.NDArray[np.int64]
 GONE, NO_FILE = -1, -2
@@ -158,7 +158,7 @@ def unreadable(error: OSError, path: str) -> LitetuiError:
         return UnreadableError("read", f"permission denied{detail}", path=path, hint=hint)
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
         hint = "another process may have removed it (retention, a compression): read the replica again"
-        return UnreadableError("read", "it is not there any more", path=path, hint=hint)
+        return ChangedError("read", "it is not there any more", path=path, hint=hint)
     if error.errno in (errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENOTCONN, errno.ETIMEDOUT):
         hint = "check the disk or the mount (dmesg, mount), and copy the replica before anything else"
         return UnreadableError("read", f"the storage fails ({os.strerror(error.errno)})", path=path, hint=hint)

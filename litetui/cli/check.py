@@ -2,38 +2,51 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import shlex
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from litetui.cli.common import (
     PATH,
     as_json_option,
-    database_option,
     generation_option,
     interruptible,
     open_replica,
     print_json,
     progress,
+    time_or_none,
 )
 from litetui.cli.main import cli
+from litetui.units import printable
 
 if TYPE_CHECKING:
-    from litetui.ops.verdict import Depth
+    from litetui.ops.clean_point import CleanPoint
+    from litetui.ops.verdict import Depth, Report
+
+_DEPTH_HELP = "names: no file is opened. content: every byte is read. restore: each generation is restored as well."
 
 
 @cli.command()
 @click.argument("replica", type=PATH)
-@database_option
+@click.option(
+    "--db",
+    "database",
+    metavar="DB",
+    type=PATH,
+    help="Also compare a restore with the live database, page by page; it is only read.",
+)
 @generation_option
 @click.option(
     "--depth",
     type=click.Choice(["names", "content", "restore"]),
     default="content",
     show_default=True,
-    help="names: no file is opened. content: every byte is read. restore: and each generation is restored and checked.",
+    help=_DEPTH_HELP,
 )
-@click.option("--find-last-good", is_flag=True, help="Search for the newest state that passes SQLite's check.")
+@click.option(
+    "--find-last-good", is_flag=True, help="Restore, and search for the newest state that SQLite finds sound."
+)
 @click.option("--scratch", metavar="DIR", type=PATH, help="Where restores are tried out; default $TMPDIR or /var/tmp.")
 @click.option("-v", "--verbose", is_flag=True, help="Print the log to stderr.")
 @as_json_option
@@ -51,15 +64,46 @@ def validate(
 
     Exit code 0: it is sound; 3: damage was found; 1: something could not be read.
     """
+    from litetui.ops import clean_point
     from litetui.ops import validate as ops
-    from litetui.ops import verdict_text
 
     r = open_replica(replica)
-    plan = ops.plan(r, depth=depth, generation=generation, scratch=scratch)
+    plan = ops.plan(r, depth="restore" if find_last_good else depth, generation=generation, scratch=scratch)
+    clean = None
     with interruptible() as cancel, progress(verbose) as report:
         result = ops.run(plan, report=report, cancel=cancel)
-    if as_json:
-        print_json(verdict_text.as_json(result))
-    else:
-        click.echo(verdict_text.as_text(result), nl=False)
+        if find_last_good:
+            clean = clean_point.find(r, plan.generations, scratch=scratch, report=report, cancel=cancel)
+        if database is not None:
+            from litetui.ops import live_check
+
+            result = result.with_live(live_check.passive(r, database, scratch=scratch, report=report, cancel=cancel))
+    _print(result, clean, replica, as_json)
     return result.exit_code
+
+
+def _print(result: Report, clean: CleanPoint | None, replica: str, as_json: bool) -> None:
+    from litetui.ops import verdict_text
+
+    if as_json:
+        out = verdict_text.as_json(result)
+        if clean is not None:
+            out["last_good"] = _clean_json(clean)
+        print_json(out)
+        return
+    click.echo(verdict_text.as_text(result), nl=False)
+    if clean is None:
+        return
+    click.echo(f"\n{printable(clean.words)}")
+    if clean.pos is not None:
+        click.echo(f"  restore it: litetui restore {shlex.quote(printable(replica))} -o OUT --position {clean.pos}")
+
+
+def _clean_json(clean: CleanPoint) -> dict[str, Any]:
+    return {
+        "position": None if clean.pos is None else str(clean.pos),
+        "until": time_or_none(clean.until_ns),
+        "first_bad": None if clean.first_bad is None else str(clean.first_bad),
+        "integrity_check": list(clean.messages),
+        "probes": clean.probes,
+    }

@@ -18,7 +18,7 @@ from litetui.ops.chain import Chain
 from litetui.ops.output import check_output, check_space
 from litetui.ops.pages import PageFile, check_snapshot_size, snapshot_header
 from litetui.ops.plan import RestorePlan, plan
-from litetui.ops.settle import explain, settle
+from litetui.ops.settle import explain, settle, without_snapshot
 from litetui.ops.target import Target
 from litetui.ops.wals import prefetched, read_batches, read_index
 from litetui.replica.catalog import SEGMENT, WHOLE
@@ -58,7 +58,27 @@ def run(
     report, cancel = report or Reporter(), cancel or CancelToken()
     began = time.monotonic()
     out.check_output(plan_.source, output, force=force)
-    plan_ = settle(plan_, report, cancel)
+    while True:
+        plan_ = settle(plan_, report, cancel)
+        try:
+            return _run(plan_, output, integrity_check, force, report, cancel, began)
+        except DamageError as error:
+            earlier = without_snapshot(plan_, error)
+            if earlier is None:
+                raise explain(plan_, error, report, cancel) from None
+            plan_ = earlier
+
+
+def _run(
+    plan_: RestorePlan,
+    output: str,
+    integrity_check: str,
+    force: bool,
+    report: Reporter,
+    cancel: CancelToken,
+    began: float,
+) -> RestoreResult:
+    """The restore of a settled plan."""
     out.check_space(output, plan_.database_size or 0)
     for note in plan_.notes:
         report.log(note, "warning")
@@ -68,8 +88,6 @@ def run(
             size = _merge(plan_, file, report, cancel)
             report.phase("write to disk")
             file.finish(size)
-        except DamageError as error:
-            raise explain(plan_, error, report, cancel) from None
         except OSError as error:
             raise out.write_error(error, output) from None
         finally:

@@ -41,7 +41,29 @@ def settle(plan_: RestorePlan, report: Reporter | None = None, cancel: CancelTok
     try:
         return _settle(plan_, report, cancel)
     except DamageError as error:
-        raise explain(plan_, error, report, cancel) from None
+        earlier = without_snapshot(plan_, error)
+        if earlier is None:
+            raise explain(plan_, error, report, cancel) from None
+    return settle(earlier, report, cancel)
+
+
+def without_snapshot(plan_: RestorePlan, error: DamageError) -> RestorePlan | None:
+    """The plan to the same target from an earlier snapshot of the generation, where the plan's own is what is damaged:
+    it leads to the same bytes. None where there is none, or the damage is elsewhere."""
+    snapshot = plan_.snapshot
+    own = error.operation == "read the snapshot" or (error.code == "missing-page" and error.index == snapshot.index)
+    if not own or plan_.fault is not None or plan_.target.last_good:
+        return None
+    try:
+        table = plan_.replica.wals(plan_.generation)
+        index, row = last_file(plan_.replica, plan_.generation, table, plan_.target)
+        earlier = plan_to(plan_.replica, plan_.target, plan_.generation, index, row, snapshot.index)
+    except LitetuiError:
+        return None
+    if earlier.fault is not None:
+        return None
+    note = f"snapshot {snapshot.index:08x} is damaged ({error.cause}): the way leads from {earlier.snapshot.index:08x}"
+    return replace(earlier, notes=(*earlier.notes, note))
 
 
 def explain(plan_: RestorePlan, error: DamageError, report: Reporter, cancel: CancelToken) -> DamageError:

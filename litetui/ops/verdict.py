@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from litetui.replica.types import Finding, Pos
@@ -68,12 +68,21 @@ class GenerationReport:
 
 @dataclass(frozen=True, slots=True)
 class LiveCheck:
-    """The comparison of a restore with the live database: at which position, with what result, in words."""
+    """The comparison of a restore with the live database: at which position, with what result, in words.
+
+    pages      how many differ; `tables` to which tables and indexes they belong, "free pages" among these
+    kept       the files that were kept for an operator: the database's, the restore's
+    checksums  CRC-64 of the database and of the restore, as Litestream logs them; None where they were not made
+    """
 
     database: str
     status: Literal["ok", "mismatch", "unknown"]
     pos: Pos | None
     words: str
+    pages: int = 0
+    tables: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    checksums: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +118,30 @@ class Report:
         """The generation that a restore without a target takes, or the one that was asked for."""
         return self.generations[0] if self.generations else None
 
+    def with_live(self, live: LiveCheck) -> Report:
+        """The same after a comparison with the live database: a mismatch is damage, and without an answer the verdict
+        is not that all is well."""
+        verdict, complete, findings = self.verdict, self.complete, self.findings
+        if live.status == "mismatch":
+            pos = live.pos
+            hint = "copy the replica before anything else, then write a new snapshot, or begin a new generation"
+            where = (pos.generation, pos.index, pos.offset) if pos is not None else (None, None, None)
+            findings = (*findings, Finding("error", "live-mismatch", live.words, hint, live.database, *where))
+            verdict = "damaged" if verdict in ("ok", "unknown") else verdict
+        elif live.status == "unknown":
+            complete = False
+            verdict = "unknown" if verdict == "ok" else verdict
+        return replace(self, verdict=verdict, complete=complete, findings=findings, live=live)
+
     def sentence(self) -> str:
         """The verdict's first sentence: whether the latest state restores, on what evidence, and up to when."""
         at = self.default
         if at is None:
             return f"{self.verdict}: there is no generation to restore from"
         until = "" if at.restorable_until_ns is None else f" {at.restorable_to}, {format_time(at.restorable_until_ns)}"
+        if self.latest_restores is False and at.integrity not in ("", "ok"):
+            words = "the latest state restores byte for byte, but fails SQLite's integrity check"
+            return f"{self.verdict}: {words};{until}"
         if self.latest_restores is False:
             rest = f"it restores up to{until}" if until else "nothing of it restores"
             return f"{self.verdict}: the latest state of generation {at.generation} does not restore; {rest}"
@@ -126,7 +153,9 @@ class Report:
             return f"{self.verdict}: {what}" + (f"; up to{until}" if until else "")
         how = {
             "content": "every byte was checked",
-            "restore": "it was restored, and SQLite's integrity check is " + (at.integrity or "not made"),
+            "restore": f"it was restored, and SQLite's integrity check is {at.integrity or 'not made'}",
         }.get(self.depth, "")
-        others = "" if self.verdict == "ok" else ", but something else is wrong"
-        return f"{self.verdict}: the latest state restores,{until} ({how}){others}"
+        rest = {"ok": "", "unknown": ", but not everything could be checked"}.get(
+            self.verdict, ", but something else is wrong"
+        )
+        return f"{self.verdict}: the latest state restores,{until} ({how}){rest}"

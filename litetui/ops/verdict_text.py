@@ -70,8 +70,9 @@ def as_text(report: Report) -> str:
     lines = [report.sentence(), f"  {read(report)}"]
     if report.live is not None:
         lines.append(f"  the live database {report.live.database}: {report.live.words}")
+    lines.append("")
     for one in report.generations:
-        lines += ["", *_generation_lines(one)]
+        lines += _generation_lines(one)
     if report.findings:
         lines += ["", "beside the generations", *(line for f in report.findings for line in _finding_lines(f))]
     return "\n".join(printable(line) for line in lines) + "\n"
@@ -90,12 +91,18 @@ def read(report: Report) -> str:
 
 
 def _generation_lines(one: GenerationReport) -> list[str]:
-    lines = [f"generation {one.generation}: {one.verdict}"]
-    lines += [f"  restores {format_time(w.start_ns)} to {format_time(w.end_ns)}, up to {w.end}" for w in one.windows]
-    if not one.windows:
-        lines.append("  nothing of it restores" if one.verdict == "unrestorable" else "  it is not known what restores")
-    if one.integrity:
-        lines.append(f"  SQLite's integrity check at its end: {one.integrity}")
+    """A sound generation is one line; of the others every window, SQLite's words and the findings."""
+    spans = [f"restores {format_time(w.start_ns)} to {format_time(w.end_ns)}, up to {w.end}" for w in one.windows]
+    head = f"generation {one.generation}: {one.verdict}"
+    if one.verdict == "ok" and len(spans) < 2:
+        lines = [", ".join([head, *spans])]
+    else:
+        lines = [head, *(f"  {span}" for span in spans)]
+        if not spans:
+            what = "nothing of it restores" if one.verdict == "unrestorable" else "it is not known what restores"
+            lines.append(f"  {what}")
+        if one.integrity:
+            lines.append(f"  SQLite's integrity check at its end: {one.integrity}")
     return lines + [line for f in one.findings for line in _finding_lines(f)]
 
 

@@ -475,18 +475,33 @@ def test_a_snapshot_that_is_none_or_was_cut(tmp_path: Path) -> None:
         assert caught.value.code == "snapshot-invalid"
 
 
-def test_a_damaged_newest_snapshot_last_good_goes_by_the_one_before(tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", ["flipped", "header", "empty"])
+def test_a_damaged_snapshot_is_passed_over_for_the_one_before(tmp_path: Path, damage: str) -> None:
     history = usual_history()
     snapshots = {0: history.states[0, 0], 2: history.states[2, 0]}
     builder = write_replica(tmp_path / "r", history, snapshots=snapshots)
-    path = builder.folder / "snapshots/00000002.snapshot.lz4"
-    data = bytearray(path.read_bytes())
+    data = bytearray((builder.folder / "snapshots/00000002.snapshot.lz4").read_bytes())
     data[-2] ^= 1
-    builder.put("snapshots/00000002.snapshot.lz4", bytes(data), T0 + SECOND)
+    what = {"flipped": bytes(data), "header": compress(b"no database" * 100), "empty": b""}[damage]
+    builder.put("snapshots/00000002.snapshot.lz4", what, T0 + SECOND)
+    result = run(builder.root, None, tmp_path / "out.db")
+    assert (tmp_path / "out.db").read_bytes() == history.database
+    assert result.plan.snapshot.index == 0
+    assert any("snapshot 00000002 is damaged" in note for note in result.plan.notes)
+    assert restore(builder.root, Target(GENERATION, last_good=True)) == history.database
+    offset = history.ends(2)[1]
+    assert restore(builder.root, position(2, offset)) == history.states[2, offset]
+
+
+def test_a_damaged_snapshot_with_a_gap_before_it_is_an_error(tmp_path: Path) -> None:
+    history = usual_history()
+    builder = write_replica(tmp_path / "r", history, snapshots={0: history.states[0, 0], 2: history.states[2, 0]})
+    builder.put("snapshots/00000002.snapshot.lz4", compress(history.states[2, 0])[:-3], T0 + SECOND)
+    for path in builder.folder.glob("wal/00000001_*"):
+        path.unlink()
     with pytest.raises(DamageError) as caught:
         restore(builder.root)
-    assert caught.value.code == "lz4-checksum"
-    assert restore(builder.root, Target(GENERATION, last_good=True)) == history.database
+    assert caught.value.code == "truncated"
 
 
 def test_a_generation_without_snapshot_names_another_that_has_one(tmp_path: Path) -> None:

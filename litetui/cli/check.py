@@ -76,8 +76,10 @@ def validate(
             clean = clean_point.find(r, plan.generations, scratch=scratch, report=report, cancel=cancel)
         if database is not None:
             from litetui.ops import live_check
+            from litetui.ops.advice import advise
 
-            result = result.with_live(live_check.passive(r, database, scratch=scratch, report=report, cancel=cancel))
+            live = live_check.passive(r, database, scratch=scratch, report=report, cancel=cancel)
+            result = advise(result.with_live(live), database)
     _print(result, clean, replica, as_json)
     return result.exit_code
 

@@ -8,6 +8,7 @@ index (FORMAT-v0.3, section 5), from where on both are the same database.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -27,6 +28,7 @@ from litetui.ops.wals import Batch, prefetched, read_index
 from litetui.replica.catalog import WHOLE, WALTable
 from litetui.replica.file import FileReplica
 from litetui.replica.types import Finding, Pos, Severity, SnapshotInfo
+from litetui.units import printable
 
 _YOUNG_NS = 60 * 10**9  # files that were written a moment ago may not agree yet
 _NO_PAGES: Pages = np.zeros(0, np.int64)
@@ -486,7 +488,7 @@ class Scan:
                 ": the end of a WAL in between is missing without a trace, or the snapshot is wrong; the states "
                 f"between them cannot be trusted, those after {index:08x} rest on that snapshot alone"
             )
-            hint = "copy the replica before anything else; " + self._next_step(index)
+            hint = "copy the replica before anything else; then write a new snapshot of the living database"
             finding = Finding("error", "chains-differ", words, hint, path, self._generation)
         self._add(finding)
 
@@ -506,13 +508,14 @@ class Scan:
         )
 
     def _next_step(self, index: int) -> str:
-        """What to do about it: nothing brings back lost states, but the latest may be saved."""
-        if self._next_snapshot(index) is not None:
-            return "the states after that snapshot restore; copy the replica before anything deletes from it"
-        return (
-            "copy the replica before anything else; a living database: write a new snapshot now (litetui snapshot DB "
-            "REPLICA, or remove .NAME-litestream/generation and restart Litestream); a lost one: restore --to-last-good"
-        )
+        """What is left to an operator: nothing brings back lost states."""
+        after = self._next_snapshot(index)
+        where = f"litetui restore {shlex.quote(printable(self._replica.path))} -o OUT --generation {self._generation}"
+        if after is not None:
+            return f"what snapshot {after:08x} leads to restores as it does without this"
+        if not self._result.windows:
+            return "copy the replica before anything deletes from it; another generation may restore"
+        return f"copy the replica before anything deletes from it; then {where} --to-last-good, or a new snapshot"
 
 
 def _fault(chain: Chain, batch: Batch, block: wal.FrameBlock) -> DamageError | None:

@@ -17,6 +17,7 @@ from litetui.errors import ChangedError, DamageError, LitetuiError, NoSuchTarget
 from litetui.jobs.progress import CancelToken, Reporter
 from litetui.ops import drill as drills
 from litetui.ops import restore
+from litetui.ops.advice import advise
 from litetui.ops.drill import Drill
 from litetui.ops.output import integrity_messages
 from litetui.ops.pages import snapshot_header
@@ -141,8 +142,10 @@ def _whole(
     elif verdict == "ok" and not complete:
         verdict = "unknown"
     checked = sum((r.checked for r in reports), Checked())
-    return Report(
-        plan_.replica.path, plan_.depth, verdict, latest, complete, tuple(reports), others, checked, began, ended
+    return advise(
+        Report(
+            plan_.replica.path, plan_.depth, verdict, latest, complete, tuple(reports), others, checked, began, ended
+        )
     )
 
 

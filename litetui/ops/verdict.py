@@ -103,6 +103,7 @@ class Report:
     started_ns: int
     ended_ns: int
     live: LiveCheck | None = None
+    next_steps: tuple[str, ...] = ()
 
     @property
     def all_findings(self) -> list[Finding]:

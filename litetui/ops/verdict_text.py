@@ -27,6 +27,8 @@ def as_json(report: Report) -> dict[str, Any]:
             "transactions": report.checked.transactions,
         },
     }
+    if report.next_steps:
+        out["next_steps"] = list(report.next_steps)
     if report.live is not None:
         live = report.live
         out["live"] = {
@@ -73,6 +75,8 @@ def as_text(report: Report) -> str:
     lines.append("")
     for one in report.generations:
         lines += _generation_lines(one)
+    if report.next_steps:
+        lines += ["", "next steps", *(f"  {n}. {step}" for n, step in enumerate(report.next_steps, 1))]
     if report.findings:
         lines += ["", "beside the generations", *(line for f in report.findings for line in _finding_lines(f))]
     return "\n".join(printable(line) for line in lines) + "\n"

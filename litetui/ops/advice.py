@@ -1,0 +1,83 @@
+"""What to do after a validation: the next steps, in order, for a database that lives and for one that is lost."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from dataclasses import replace
+
+from litetui.ops.verdict import GenerationReport, Report
+from litetui.primary import guard
+from litetui.primary.meta import Meta
+from litetui.units import format_time, printable
+
+
+def advise(report: Report, database: str | None = None) -> Report:
+    """The report with its next steps. With the database named, they are for the replicator that runs on it."""
+    at = report.default
+    if at is None or report.verdict == "ok":
+        return replace(report, next_steps=())
+    if report.verdict == "unknown":
+        steps = ["make readable what could not be read (each finding says what), then validate again"]
+        return replace(report, next_steps=tuple(steps))
+    where = shlex.quote(printable(report.path))
+    steps = [f"before anything else, and before retention deletes more: cp -a {where} {where}.copy"]
+    if at.integrity not in ("", "ok"):
+        steps += _unsound(report, where)
+    elif report.latest_restores is not True:
+        steps += [_living(where, database), *_lost(report, at, where)]
+    else:
+        steps.append("the latest state restores; what the findings name is lost, and retention will remove it in time")
+    return replace(report, next_steps=tuple(steps))
+
+
+def _unsound(report: Report, where: str) -> list[str]:
+    return [
+        "see whether the live database is damaged too: sqlite3 DB 'PRAGMA integrity_check'; if an index is, REINDEX "
+        "mends it",
+        f"litetui validate {where} --find-last-good searches for the newest state that SQLite finds sound",
+    ]
+
+
+def _living(where: str, database: str | None) -> str:
+    """How the latest state comes into the replica again, while there is one."""
+    if database is None:
+        return (
+            f"if the database lives, a new snapshot saves its present state: litetui snapshot DB {where}; where "
+            "Litestream replicates it, --db DB says how"
+        )
+    if not os.path.exists(database):
+        return f"{printable(database)} is not there: it cannot bring a new snapshot"
+    path = os.path.realpath(database)
+    meta = Meta(path).path
+    running = guard.look(path, meta, versions=True).replicators
+    name = shlex.quote(printable(database))
+    if not running:
+        return f"the database lives, nothing replicates it: litetui snapshot {name} {where} saves its present state"
+    if running[0].name != guard.LITESTREAM:
+        return (
+            f"{running[0]} replicates it: press n in its terminal UI, or end it and run litetui snapshot {name} {where}"
+        )
+    if running[0].version.startswith(("0.5", "v0.5")):
+        return f"{running[0]} replicates it into another layout: this part of the replica is not written any more"
+    forget = shlex.quote(printable(os.path.join(meta, "generation")))
+    return (
+        f"{running[0]} replicates it: stop it, rm {forget}, start it again; it begins a new generation with a snapshot"
+    )
+
+
+def _lost(report: Report, at: GenerationReport, where: str) -> list[str]:
+    """What is still to be had."""
+    steps = []
+    if at.restorable_to is not None and at.restorable_until_ns is not None:
+        steps.append(
+            f"if the database is lost: litetui restore {where} -o OUT --position {at.restorable_to}, the state of "
+            f"{format_time(at.restorable_until_ns)}"
+        )
+    other = next((g for g in report.generations[1:] if g.restorable_to is not None), None)
+    if not steps and other is not None:
+        steps.append(
+            f"if the database is lost: litetui restore {where} -o OUT --generation {other.generation}, an older one"
+            + (f", the state of {format_time(other.restorable_until_ns)}" if other.restorable_until_ns else "")
+        )
+    return steps

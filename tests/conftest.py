@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from litetui.cli import run
+
+Run = Callable[..., tuple[int, str, str]]
 GOLDEN = Path(__file__).parent / "golden"
 
 
@@ -38,3 +41,17 @@ def golden_copy(tmp_path: Path) -> Callable[[str], Path]:
         return folder / "replica"
 
     return unpack
+
+
+@pytest.fixture
+def cli(capfd: pytest.CaptureFixture[str]) -> Run:
+    """Run a command in this process: exit code, stdout, stderr. No traceback may reach a user."""
+
+    def go(*args: object) -> tuple[int, str, str]:
+        code = run([str(a) for a in args])
+        out, err = capfd.readouterr()
+        assert "Traceback" not in out + err
+        assert "unexpected" not in err
+        return code, out, err
+
+    return go

@@ -15,22 +15,8 @@ from typing import Any
 import pytest
 
 from litetui import __version__
-from litetui.cli import run
 from tests.build import GENERATION, SECOND, T0, History, usual_history, write_replica
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def cli(capfd: pytest.CaptureFixture[str]) -> Run:
-    def go(*args: object) -> tuple[int, str, str]:
-        code = run([str(a) for a in args])
-        out, err = capfd.readouterr()
-        assert "Traceback" not in out + err
-        assert "unexpected" not in err
-        return code, out, err
-
-    return go
+from tests.conftest import Run
 
 
 @pytest.fixture

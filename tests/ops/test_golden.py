@@ -146,3 +146,45 @@ def test_a_position_before_the_damage_restores_as_from_the_sound_replica(
         assert hashlib.sha256(out.read_bytes()).hexdigest() == sha256
         tried += 1
     assert tried
+
+
+def validated(replica: Path, depth: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, Any]]:
+    code = run(["validate", str(replica), "--depth", depth, "--json"])
+    result: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return code, result
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_a_sound_replica_validates_without_a_word(
+    name: str, golden: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for depth in ("names", "content", "restore"):
+        code, result = validated(golden(name), depth, capsys)
+        assert (code, result["verdict"], result["complete"]) == (0, "ok", True)
+        findings = result["findings"] + [f for g in result["generations"] for f in g["findings"]]
+        assert not [f for f in findings if f["severity"] != "info"]
+        if depth == "restore":
+            assert {g["integrity_check"] for g in result["generations"]} == {"ok"}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_validation_sees_damage_and_names_what_restores(
+    name: str, golden: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = SPECS[name]
+    kind, generation = spec["damage"]["kind"], spec["damage"]["generation"]
+    for depth in ("content", "restore"):
+        code, result = validated(golden(name), depth, capsys)
+        if kind in HARMLESS | TAIL:
+            assert (code, result["latest_restores"]) == (0, True)
+            continue
+        assert (code, result["latest_restores"]) == (3, False)
+        (one,) = [g for g in result["generations"] if g["generation"] == generation]
+        assert [f for f in one["findings"] if f["severity"] == "error"]
+        if kind in UNRESTORABLE:
+            assert (one["verdict"], one["windows"], one["restorable_to"]) == ("unrestorable", [], None)
+            continue
+        out = tmp_path / f"{depth}.db"
+        assert run(["restore", str(golden(name)), "-o", str(out), "--position", one["restorable_to"]]) == 0
+        assert content(out) in spec["states"]
+        capsys.readouterr()

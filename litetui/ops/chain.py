@@ -52,7 +52,7 @@ class Chain:
         self._open_pages: list[npt.NDArray[np.uint32]] = []  # of a transaction whose commit is still to come
         self._open = False
         # Pages that neither the snapshot nor a frame holds: only frames that the snapshot is ahead of explain them.
-        self._unbacked: set[int] = set()
+        self._unbacked = PageRanges()
 
     @classmethod
     def loose(cls, batch: Batch, salt1: int | None) -> Chain:
@@ -135,14 +135,13 @@ class Chain:
 
     def _commit(self, batch: Batch, pages: npt.NDArray[np.uint32], old: int, new: int, frame: int) -> None:
         """A transaction that changes the size, or any where pages are missing from the snapshot."""
-        missing = _missing(pages, old, new, self.page_size) if new > old else set()
+        missing = missing_pages(pages, old, new, self.page_size)
         if self._unbacked:
-            self._unbacked.difference_update(pages.tolist())
-            self._unbacked = {p for p in self._unbacked if p <= new}
+            self._unbacked = self._unbacked.without(pages).below(new)
         if not missing:
             return
         if batch.index == self._own_index:
-            self._unbacked |= missing
+            self._unbacked = self._unbacked.plus(missing)
             return
         raise self._missing_page(batch, missing, old, new, frame)
 
@@ -160,11 +159,11 @@ class Chain:
         if batch.index == self._own_index and self._unbacked:
             raise self._missing_page(batch, self._unbacked, self.page_count, self.page_count, frames - 1)
 
-    def _missing_page(self, batch: Batch, missing: set[int], old: int, new: int, frame: int) -> DamageError:
+    def _missing_page(self, batch: Batch, missing: PageRanges, old: int, new: int, frame: int) -> DamageError:
         grows = f"the database grows from {old} to {new} pages here, but " if new > old else ""
         return DamageError(
             _OPERATION,
-            f"{grows}page {min(missing)} is neither in the snapshot nor in a WAL: frames before this are missing",
+            f"{grows}page {missing.first} is neither in the snapshot nor in a WAL: frames before this are missing",
             code="missing-page",
             path=batch.path_at(batch.header.end_of(frame)),
             index=batch.index,
@@ -173,11 +172,49 @@ class Chain:
         )
 
 
-def _missing(pages: npt.NDArray[np.uint32], old: int, new: int, page_size: int) -> set[int]:
-    """The pages from old + 1 to new that the transaction does not carry; the lock page is never written."""
-    fresh = np.unique(pages[(pages > old) & (pages <= new)])
-    lock = lock_page(page_size)
-    wanted = new - old - (1 if old < lock <= new else 0)
-    if len(fresh) == wanted:
-        return set()
-    return set(range(old + 1, new + 1)) - set(fresh.tolist()) - {lock}
+class PageRanges:
+    """A set of pages as ranges: a damaged size may name four billion of them."""
+
+    def __init__(self, starts: npt.ArrayLike = (), stops: npt.ArrayLike = ()) -> None:
+        """Ascending, disjoint ranges from `starts` up to before `stops`."""
+        self._starts = np.asarray(starts, np.int64)
+        self._stops = np.asarray(stops, np.int64)
+
+    def __bool__(self) -> bool:
+        return len(self._starts) > 0
+
+    @property
+    def first(self) -> int:
+        return int(self._starts[0])
+
+    def without(self, pages: npt.NDArray[np.uint32]) -> PageRanges:
+        """The same without some pages."""
+        if not self:
+            return self
+        points = np.unique(pages).astype(np.int64)
+        at = self._starts.searchsorted(points, "right") - 1
+        points = points[(at >= 0) & (points < self._stops[at])]
+        starts, stops = np.concatenate([self._starts, points + 1]), np.concatenate([self._stops, points])
+        starts.sort()
+        stops.sort()
+        some = starts < stops
+        return PageRanges(starts[some], stops[some])
+
+    def below(self, size: int) -> PageRanges:
+        """Those up to and with page `size`."""
+        some = self._starts <= size
+        return PageRanges(self._starts[some], np.minimum(self._stops[some], size + 1))
+
+    def plus(self, later: PageRanges) -> PageRanges:
+        """Both, where all of the others come behind these."""
+        return PageRanges(
+            np.concatenate([self._starts, later._starts]), np.concatenate([self._stops, later._stops])
+        )  # fmt: skip
+
+
+def missing_pages(pages: npt.NDArray[np.uint32], old: int, new: int, page_size: int) -> PageRanges:
+    """The pages from old + 1 to new that a commit does not carry; the lock page is never written."""
+    if new <= old:
+        return PageRanges()
+    lock = np.array([lock_page(page_size)], np.uint32)
+    return PageRanges([old + 1], [new + 1]).without(np.concatenate([pages, lock]))

@@ -26,8 +26,8 @@ Rows = npt.NDArray[np.intp]
 SEGMENT, WHOLE_LZ4, WHOLE, SEGMENT_PLAIN = range(4)
 _MAX_U32 = 0xFFFFFFFF
 _USUAL_LENGTH = len("00000000_00000000.wal.lz4")
-_HEX = np.full(256, 255, np.uint8)
-_HEX[list(b"0123456789abcdef")] = range(16)
+HEX = np.full(256, 255, np.uint8)
+HEX[list(b"0123456789abcdef")] = range(16)
 _DIGITS = np.frombuffer(b"0123456789abcdef", np.uint8)
 _SUFFIX = np.frombuffer(b".wal.lz4", np.uint8)
 
@@ -194,7 +194,7 @@ def _parse_usual(listing: list[str]) -> tuple[U32, U64, npt.NDArray[np.bool_]]:
     """Index and offset of names of the usual length, all at once, and which of the names really are segments'."""
     n = len(listing)
     raw = np.frombuffer("".join(listing).encode("ascii"), np.uint8).reshape(n, _USUAL_LENGTH)
-    digits = _HEX[raw[:, [*range(8), *range(9, 17)]]]
+    digits = HEX[raw[:, [*range(8), *range(9, 17)]]]
     good = (digits != 255).all(axis=1) & (raw[:, 8] == ord("_")) & (raw[:, 17:] == _SUFFIX).all(axis=1)
     # Pairs of digits are bytes, and eight bytes in a row are one big-endian number.
     packed = np.ascontiguousarray((digits[:, 0::2] << 4) | (digits[:, 1::2] & 15)).view(">u4")

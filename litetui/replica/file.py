@@ -18,7 +18,6 @@ import numpy as np
 
 from litetui.errors import (
     Cancelled,
-    ChangedError,
     DamageError,
     LitetuiError,
     NoSuchTargetError,
@@ -30,7 +29,7 @@ from litetui.jobs.loop import Loop
 from litetui.jobs.progress import CancelToken, Reporter
 from litetui.replica.catalog import SEGMENT, SEGMENT_PLAIN, WHOLE, WHOLE_LZ4, WALTable
 from litetui.replica.live import Layout, Live, Primary, ReplicaChange, T
-from litetui.replica.storage import GONE, NO_FILE, LocalFile, LocalStorage
+from litetui.replica.storage import GONE, NO_FILE, LocalFile, LocalStorage, no_file, unreadable_finding
 from litetui.replica.types import Finding, GenerationStats, Pos, SnapshotInfo, WALInfo
 from litetui.replica.writer import ReplicaWriter
 
@@ -233,14 +232,14 @@ class FileReplica:
         try:
             return self.storage.names(folder)
         except LitetuiError as error:
-            problems.append(_unreadable(error, generation))
+            problems.append(unreadable_finding(error, generation))
             return []
 
     def _note_unreadable(self, folder: str, generation: str, problems: list[Finding]) -> None:
         try:
             self.storage.names(folder)
         except LitetuiError as error:
-            problems.append(_unreadable(error, generation))
+            problems.append(unreadable_finding(error, generation))
 
     def _list_snapshots(
         self, generation: str, folder: str, problems: list[Finding]
@@ -251,13 +250,13 @@ class FileReplica:
         try:
             sizes, mtimes = self.storage.stat_many(folder, [n for _, n in parsed])
         except LitetuiError as error:
-            problems.append(_unreadable(error, generation))
+            problems.append(unreadable_finding(error, generation))
             return [], foreign
         out: dict[int, SnapshotInfo] = {}
         for (p, name), size, mtime in zip(parsed, sizes.tolist(), mtimes.tolist(), strict=True):
             info = SnapshotInfo(generation, p.index, size, mtime, name, p.compressed)
             if size == NO_FILE:
-                problems.append(_no_file(self.storage.path(f"{folder}/{name}"), generation))
+                problems.append(no_file(self.storage.path(f"{folder}/{name}"), generation))
             elif size == GONE or (not p.compressed and not self._is_database(info)):
                 foreign.append(name)
             elif p.index not in out or p.compressed:
@@ -273,7 +272,7 @@ class FileReplica:
             if not (table.size == GONE).any():
                 break  # else a file went between its name and its size: one that replaces it may have come
         problems += [
-            _no_file(self.storage.path(f"{folder}/{table.name(int(row))}"), old.name)
+            no_file(self.storage.path(f"{folder}/{table.name(int(row))}"), old.name)
             for row in np.flatnonzero(table.size == NO_FILE)
         ]
         no_data = table.size < 0
@@ -292,7 +291,7 @@ class FileReplica:
         try:
             sizes, mtimes = self.storage.stat_many(folder, table.names_of(rows))
         except LitetuiError as error:
-            problems.append(_unreadable(error, table.generation))
+            problems.append(unreadable_finding(error, table.generation))
             return table
         size, mtime = table.size.copy(), table.mtime_ns.copy()
         size[rows], mtime[rows] = sizes, mtimes
@@ -468,24 +467,10 @@ class FileReplica:
 
     # ---- bytes
 
-    def open_file(self, path: str, size: int, mtime_ns: int, *, growing: bool = False) -> LocalFile:
-        """Open a file that must still be what the catalog says; a `growing` one may only have grown."""
-        file = self.storage.open(path)
-        now = file.stat
-        if now.size < size if growing else (now.size, now.mtime_ns) != (size, mtime_ns):
-            file.close()
-            raise ChangedError(
-                "read",
-                f"it changed while it was read ({size} bytes before, {now.size} now)",
-                path=file.path,
-                hint="another process writes this replica: try again",
-            )
-        return file
-
     def read_snapshot_file(self, info: SnapshotInfo) -> Iterator[bytes]:
         """The content of a snapshot in blocks. Proved only when the iterator has ended. Raises DamageError."""
         path = self.snapshot_path(info)
-        with self.open_file(path, info.size, info.created_ns) as file:
+        with self.storage.open_known(path, info.size, info.created_ns) as file:
             yield from _content(file, info.size, info.compressed, "read the snapshot", info.index)
 
     def read_wal_file(self, info: WALInfo) -> Iterator[bytes]:
@@ -493,7 +478,7 @@ class FileReplica:
         compressed it meanwhile."""
         growing = info.offset is None and not info.compressed
         try:
-            file = self.open_file(self.wal_path(info), info.size, info.created_ns, growing=growing)
+            file = self.storage.open_known(self.wal_path(info), info.size, info.created_ns, growing=growing)
         except UnreadableError:
             packed = self._compressed_since(info) if growing else None
             if packed is None:
@@ -594,18 +579,3 @@ def _same_content(a: _Generation, b: _Generation) -> bool:
 
 def _foreign(path: str) -> Finding:
     return Finding("info", "unknown-file", "this is no generation; litetui leaves it alone", path=path)
-
-
-def _no_file(path: str, generation: str) -> Finding:
-    return Finding(
-        "error",
-        "unreadable",
-        f"cannot read: {path}: it has the name of a file of the replica, but is no regular file, or a link to nothing",
-        "bring the file back, or move this away",
-        path,
-        generation,
-    )
-
-
-def _unreadable(error: LitetuiError, generation: str) -> Finding:
-    return Finding("error", "unreadable", str(error), error.hint or "", error.path, generation)

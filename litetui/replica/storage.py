@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from litetui.errors import ChangedError, LitetuiError, UnreadableError
+from litetui.replica.types import Finding
 
 I64 = npt.NDArray[np.int64]
 GONE, NO_FILE = -1, -2
@@ -146,6 +147,37 @@ class LocalStorage:
             os.close(fd)
             raise UnreadableError("read", "it is no regular file", path=full)
         return LocalFile(fd, full, FileStat(info.st_size, info.st_mtime_ns))
+
+    def open_known(self, path: str, size: int, mtime_ns: int, *, growing: bool = False) -> LocalFile:
+        """Open a file that must still be what a listing said; a `growing` one may only have grown."""
+        file = self.open(path)
+        now = file.stat
+        if now.size < size if growing else (now.size, now.mtime_ns) != (size, mtime_ns):
+            file.close()
+            raise ChangedError(
+                "read",
+                f"it changed while it was read ({size} bytes before, {now.size} now)",
+                path=file.path,
+                hint="another process writes this replica: try again",
+            )
+        return file
+
+
+def no_file(path: str, generation: str | None) -> Finding:
+    """A finding about something that has a file's name and is none."""
+    return Finding(
+        "error",
+        "unreadable",
+        f"cannot read: {path}: it has the name of a file of the replica, but is no regular file, or a link to nothing",
+        "bring the file back, or move this away",
+        path,
+        generation,
+    )
+
+
+def unreadable_finding(error: LitetuiError, generation: str | None) -> Finding:
+    """A finding about something that cannot be read."""
+    return Finding("error", "unreadable", str(error), error.hint or "", error.path, generation)
 
 
 def unreadable(error: OSError, path: str) -> LitetuiError:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from litetui.format.names import format_ltx
 from litetui.format.position import Pos
 
 __all__ = [
     "Finding",
     "GenerationStats",
+    "LTXInfo",
     "Pos",
     "Severity",
     "SnapshotInfo",
@@ -41,6 +43,26 @@ class WALInfo:
     created_ns: int
     name: str
     compressed: bool
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class LTXInfo:
+    """One LTX file: the transactions from `min_txid` to `max_txid`, on a level (9: a snapshot).
+
+    size      bytes stored
+    mtime_ns  of the file; `time_ns` is what counts: the header's timestamp where the replica was copied without times
+    """
+
+    level: int
+    min_txid: int
+    max_txid: int
+    size: int
+    mtime_ns: int
+    time_ns: int
+
+    @property
+    def name(self) -> str:
+        return format_ltx(self.min_txid, self.max_txid)
 
 
 @dataclass(frozen=True, slots=True)

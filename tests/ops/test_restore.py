@@ -302,18 +302,6 @@ def test_a_growth_that_lacks_a_page_is_refused(tmp_path: Path) -> None:
     assert restore(builder.root, Target(GENERATION, last_good=True)) == history.states[0, history.ends(0)[0]]
 
 
-def test_a_growth_over_the_lock_page_is_sound(tmp_path: Path) -> None:
-    """The page at 1 GiB is never written; a growth over it carries all pages but that one."""
-    import numpy as np
-
-    from litetui.ops.chain import _missing
-
-    lock = 16385
-    pages = np.array([lock - 1, lock + 1], np.uint32)
-    assert _missing(pages, lock - 2, lock + 1, 65536) == set()
-    assert _missing(pages[:1], lock - 2, lock + 1, 65536) == {lock + 1}
-
-
 def test_page_sizes_must_agree(tmp_path: Path) -> None:
     history, other = usual_history(1, 2), usual_history(1, 2, page_size=1024)
     builder = write_replica(tmp_path / "r", history, layout="whole")

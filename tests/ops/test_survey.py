@@ -9,7 +9,7 @@ import pytest
 
 from litetui.ops.survey import Survey, survey
 from litetui.replica.detect import open_replica
-from litetui.replica.file import FileReplica
+from litetui.replica.storage import LocalStorage
 from tests.build import GENERATION, SECOND, T0, Builder, usual_history, write_replica
 
 
@@ -36,7 +36,7 @@ def gone(builder: Builder, pattern: str) -> None:
 
 
 def test_a_sound_replica_has_no_findings(builder: Builder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(FileReplica, "open_file", lambda *_, **__: pytest.fail("a file was opened"))
+    monkeypatch.setattr(LocalStorage, "open", lambda *_: pytest.fail("a file was opened"))
     found = look(builder.root)
     assert found.findings == ()
     (generation,) = found.generations

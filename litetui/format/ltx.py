@@ -1,0 +1,445 @@
+"""LTX files, as Litestream 0.5 writes them: header, pages, page index, trailer (FORMAT-v0.5-ltx, section 1).
+
+    header (100 bytes) · pages in ascending order · 6 zero bytes · page index · trailer (16 bytes)
+
+Fixed-width integers are big-endian, those of the index LEB128. Two encodings of a page share one magic number: an LZ4
+block with its length (v0.5.16 on), and a whole LZ4 frame without (before that). Every checksum of Litestream's files is
+CRC-64/GO-ISO with bit 63 set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import fastcrc
+import lz4.block
+import lz4.frame
+import numpy as np
+import numpy.typing as npt
+import xxhash
+
+from litetui.format.dbheader import is_page_size, lock_page
+
+MAGIC = b"LTX1"
+HEADER_SIZE = 100
+TRAILER_SIZE = 16
+LEAST_SIZE = HEADER_SIZE + 6 + 9 + TRAILER_SIZE  # no page, an index of its end alone
+NO_CHECKSUM = 2
+SIZED = 1  # a page's flag: its LZ4 block's length is written
+BATCH_BYTES = 8 << 20
+
+_CHUNK = 256 << 10
+_BIT63 = 1 << 63
+_FRAME_HEADER = b"\x04\x22\x4d\x18\x64\x40\xa7"  # what Litestream writes before an old-style page
+_MOST_INDEX_BYTES = 25  # of one page
+
+U8 = npt.NDArray[np.uint8]
+U32 = npt.NDArray[np.uint32]
+U64 = npt.NDArray[np.uint64]
+
+
+class LTXError(Exception):
+    """The bytes are no sound LTX file. `offset` is the place in the file, `page` the number of the page it is in."""
+
+    def __init__(self, cause: str, offset: int, code: str = "ltx-invalid", page: int | None = None) -> None:
+        super().__init__(cause)
+        self.offset = offset
+        self.code = code
+        self.page = page
+
+
+class Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class LTXHeader:
+    """The first 100 bytes of an LTX file.
+
+    commit        the database's size in pages after it was applied
+    timestamp_ms  milliseconds since the epoch
+    pre_apply     the database's checksum before, 0 where none is kept (Litestream keeps none)
+    wal_offset, wal_size, salt1, salt2  the bytes of the WAL that it came from; 0 in compacted files
+    """
+
+    page_size: int
+    commit: int
+    min_txid: int
+    max_txid: int
+    timestamp_ms: int
+    flags: int = NO_CHECKSUM
+    pre_apply: int = 0
+    wal_offset: int = 0
+    wal_size: int = 0
+    salt1: int = 0
+    salt2: int = 0
+    node_id: int = 0
+
+    @property
+    def is_snapshot(self) -> bool:
+        """Whether it must hold the whole database: it begins with the first transaction."""
+        return self.min_txid == 1
+
+    @property
+    def timestamp_ns(self) -> int:
+        return self.timestamp_ms * 1_000_000
+
+    def pack(self) -> bytes:
+        out = MAGIC + b"".join(n.to_bytes(4, "big") for n in (self.flags, self.page_size, self.commit))
+        out += self.min_txid.to_bytes(8, "big") + self.max_txid.to_bytes(8, "big")
+        out += self.timestamp_ms.to_bytes(8, "big", signed=True) + self.pre_apply.to_bytes(8, "big")
+        out += self.wal_offset.to_bytes(8, "big") + self.wal_size.to_bytes(8, "big")
+        out += self.salt1.to_bytes(4, "big") + self.salt2.to_bytes(4, "big") + self.node_id.to_bytes(8, "big")
+        return out + bytes(HEADER_SIZE - len(out))
+
+    @classmethod
+    def parse(cls, data: bytes) -> LTXHeader:
+        """Read and check the header. Raises LTXError."""
+        if not data:
+            raise LTXError("the file is empty", 0, "empty-file")
+        if data[:4] != MAGIC[: len(data)]:
+            raise LTXError("it does not begin like an LTX file", 0)
+        if len(data) < HEADER_SIZE:
+            raise LTXError(f"the file ends in its header, after {len(data)} bytes: it was cut", len(data), "truncated")
+        u32 = [int.from_bytes(data[i : i + 4], "big") for i in (4, 8, 12, 64, 68)]
+        u64 = [int.from_bytes(data[i : i + 8], "big") for i in (16, 24, 40, 48, 56, 72)]
+        timestamp = int.from_bytes(data[32:40], "big", signed=True)
+        header = cls(
+            page_size=u32[1],
+            commit=u32[2],
+            min_txid=u64[0],
+            max_txid=u64[1],
+            timestamp_ms=timestamp,
+            flags=u32[0],
+            pre_apply=u64[2],
+            wal_offset=u64[3],
+            wal_size=u64[4],
+            salt1=u32[3],
+            salt2=u32[4],
+            node_id=u64[5],
+        )
+        wrong = header._wrong()
+        if wrong is not None:
+            raise LTXError(*wrong)
+        return header
+
+    def _wrong(self) -> tuple[str, int] | None:
+        """What the rules of the format do not allow, and where."""
+        if self.flags & ~NO_CHECKSUM:
+            return f"unknown flags {self.flags:08x}", 4
+        if not is_page_size(self.page_size):
+            return f"{self.page_size} is no page size of SQLite", 8
+        if not 1 <= self.min_txid <= self.max_txid:
+            return f"TXIDs {self.min_txid:016x} to {self.max_txid:016x} are no range", 16
+        if max(self.wal_offset, self.wal_size) >> 63:
+            return "a negative place in the WAL", 48
+        if not self.wal_offset and (self.salt1 or self.salt2 or self.wal_size):
+            return "salts or a size of the WAL without its offset", 48
+        if self.pre_apply and (self.flags & NO_CHECKSUM or self.is_snapshot):
+            return "a checksum from before it where there can be none", 40
+        if not self.flags & NO_CHECKSUM and not self.is_snapshot and not self.pre_apply >> 63:
+            return "the checksum from before it is missing", 40
+        return None
+
+
+@dataclass(slots=True)
+class PageBatch:
+    """Pages of a file in ascending order.
+
+    pages    their numbers, (n,)
+    images   their bytes, (n, page size); valid until the next batch is asked for
+    sizes    what each takes in the file, header included, (n,)
+    """
+
+    pages: U32
+    images: U8
+    sizes: U32
+
+
+@dataclass(frozen=True, slots=True)
+class Trailer:
+    """The end of a file: the checksum of the database after it (0: none kept), and that of the file."""
+
+    post_apply: int
+    checksum: int
+
+
+class Decoder:
+    """Reads one LTX file from its beginning to its end, and checks all of it.
+
+        decoder = Decoder(source)
+        for batch in decoder.batches(): …
+        decoder.trailer
+
+    What the batches hold is proved only when they have ended. Memory is one batch of at most 8 MiB, whatever the file.
+    """
+
+    def __init__(self, source: Readable) -> None:
+        """Reads the header. Raises LTXError."""
+        self._reader = _Reader(source)
+        head = self._reader.upto(HEADER_SIZE)
+        self.header = LTXHeader.parse(head)
+        self.trailer = Trailer(0, 0)
+        self.page_count = 0
+        self._crc = fastcrc.crc64.go_iso(head)
+        self._index = xxhash.xxh3_64()
+        self._index_size = 0
+        self._last = 0
+        self._rolling = 0
+
+    def batches(self) -> Iterator[PageBatch]:
+        """All pages, then index and trailer. Raises LTXError."""
+        header, reader = self.header, self._reader
+        most = max(1, BATCH_BYTES // header.page_size)
+        rows = bytearray()
+        flags = -1
+        pages: list[int] = []
+        starts: list[int] = []
+        while True:
+            at = reader.offset
+            head = reader.take(6, "a page's header")
+            page, flag = int.from_bytes(head[:4], "big"), head[4] << 8 | head[5]
+            if pages and (flag != flags or len(pages) == most):
+                yield self._flush(pages, starts, at, rows, flags)
+                pages, starts = [], []
+                rows.clear()
+            if not page:
+                if flag:
+                    raise LTXError(f"flags {flag:04x} without a page", at + 4)
+                break
+            self._check_page(page, flag, at)
+            flags = flag
+            extra, image = self._read_page(page, flag)
+            rows += head
+            rows += extra
+            rows += image
+            pages.append(page)
+            starts.append(at)
+        self._crc = fastcrc.crc64.go_iso(bytes(6), self._crc)
+        if header.is_snapshot and self.page_count != header.commit - (lock_page(header.page_size) <= header.commit):
+            raise LTXError(
+                f"a snapshot of {header.commit} pages holds {self.page_count}: pages are missing", reader.offset
+            )
+        self._read_index()
+        self._read_trailer()
+
+    def _check_page(self, page: int, flag: int, at: int) -> None:
+        header = self.header
+        if flag not in (0, SIZED):
+            raise LTXError(f"unknown flags {flag:04x} of page {page}", at + 4, page=page)
+        if page <= self._last:
+            raise LTXError(f"page {page} after page {self._last}: pages must ascend", at, page=page)
+        if page > header.commit:
+            raise LTXError(f"page {page} of a database of {header.commit} pages", at, page=page)
+        if page == lock_page(header.page_size):
+            raise LTXError(f"page {page} is SQLite's lock page, which is never stored", at, page=page)
+        self._last = page
+
+    def _read_page(self, page: int, flag: int) -> tuple[bytes, bytes]:
+        """The length field, if there is one, and the page's image."""
+        reader, page_size = self._reader, self.header.page_size
+        at = reader.offset
+        if flag == SIZED:
+            extra = reader.take(4, "a page's length")
+            size = int.from_bytes(extra, "big")
+            if not 0 < size <= page_size + page_size // 255 + 64:
+                raise LTXError(f"{size} bytes of LZ4 for page {page} of {page_size} bytes", at, page=page)
+            return extra, _decompress(reader.take(size, f"page {page}"), page_size, page, at)
+        return b"", self._read_frame(page, at)
+
+    def _read_frame(self, page: int, at: int) -> bytes:
+        """A page as one LZ4 frame: what Litestream writes by hand, anything else through lz4.frame."""
+        reader, page_size = self._reader, self.header.page_size
+        head = reader.take(11, f"page {page}")
+        size = int.from_bytes(head[7:], "little")
+        if head[:7] != _FRAME_HEADER or not 0 < size & 0x7FFFFFFF <= 64 << 10:
+            reader.unread(head)
+            return self._read_odd_frame(page, at)
+        body = reader.take((size & 0x7FFFFFFF) + 8, f"page {page}")
+        if body[-8:-4] != bytes(4):
+            reader.unread(head + body)
+            return self._read_odd_frame(page, at)
+        image = body[:-8] if size >> 31 else _decompress(body[:-8], page_size, page, at)
+        if len(image) != page_size:
+            raise LTXError(f"page {page} has {len(image)} bytes instead of {page_size}", at, page=page)
+        if xxhash.xxh32_intdigest(image) != int.from_bytes(body[-4:], "little"):
+            raise LTXError(f"the checksum of page {page} is wrong", at, "ltx-checksum", page)
+        return image
+
+    def _read_odd_frame(self, page: int, at: int) -> bytes:
+        decompressor, out = lz4.frame.LZ4FrameDecompressor(), b""
+        page_size = self.header.page_size
+        while not decompressor.eof:
+            piece = self._reader.upto(1024)
+            if not piece:
+                raise LTXError(f"the file ends inside page {page}: it was cut", self._reader.offset, "truncated", page)
+            try:
+                out += decompressor.decompress(piece, max_length=page_size + 1 - len(out))
+            except (RuntimeError, ValueError, MemoryError):
+                raise LTXError(f"the LZ4 frame of page {page} is damaged", at, "ltx-checksum", page) from None
+            if len(out) > page_size:
+                break
+        self._reader.unread(decompressor.unused_data or b"")
+        if len(out) != page_size:
+            raise LTXError(f"page {page} has not {page_size} bytes", at, page=page)
+        return out
+
+    def _flush(self, pages: list[int], starts: list[int], end: int, rows: bytearray, flags: int) -> PageBatch:
+        """A batch of pages of one encoding, counted into the checksums."""
+        data = bytes(rows)
+        self._crc = fastcrc.crc64.go_iso(data, self._crc)
+        numbers = np.array(pages, np.uint32)
+        places = np.array([*starts, end], np.int64)
+        sizes = np.diff(places).astype(np.uint32)
+        index = pack_index(numbers, places[:-1], sizes)
+        self._index.update(index)
+        self._index_size += len(index)
+        self.page_count += len(pages)
+        width = self.header.page_size + (10 if flags == SIZED else 6)
+        images = np.frombuffer(data, np.uint8).reshape(-1, width)[:, width - self.header.page_size :]
+        if not self.header.flags & NO_CHECKSUM:
+            for number, image in zip(pages, images, strict=True):
+                self._rolling = (self._rolling ^ page_checksum(number, image.tobytes())) | _BIT63
+        return PageBatch(numbers, images, sizes)
+
+    def _read_index(self) -> None:
+        """The index must say of each page what was read."""
+        reader = self._reader
+        at = reader.offset
+        self._index.update(b"\0")
+        expected = self._index_size + 1
+        found, left = xxhash.xxh3_64(), expected
+        while left:
+            piece = reader.take(min(left, _CHUNK), "the page index")
+            found.update(piece)
+            self._crc = fastcrc.crc64.go_iso(piece, self._crc)
+            left -= len(piece)
+        size = reader.take(8, "the length of the page index")
+        self._crc = fastcrc.crc64.go_iso(size, self._crc)
+        if found.intdigest() != self._index.intdigest() or int.from_bytes(size, "big") != expected:
+            raise LTXError("the page index does not say where the pages are", at)
+
+    def _read_trailer(self) -> None:
+        reader = self._reader
+        at = reader.offset
+        data = reader.take(TRAILER_SIZE, "the trailer")
+        post, wanted = int.from_bytes(data[:8], "big"), int.from_bytes(data[8:], "big")
+        if reader.upto(1):
+            raise LTXError("there are bytes after the end", at + TRAILER_SIZE)
+        if fastcrc.crc64.go_iso(data[:8], self._crc) | _BIT63 != wanted:
+            raise LTXError("the file's checksum is wrong", at + 8, "ltx-checksum")
+        header = self.header
+        if header.flags & NO_CHECKSUM:
+            if post:
+                raise LTXError("a checksum of the database where there can be none", at)
+        elif header.is_snapshot and header.commit and post != self._rolling:
+            raise LTXError("the checksum of the database is wrong", at, "ltx-checksum")
+        self.trailer = Trailer(post, wanted)
+
+
+def _decompress(block: bytes, page_size: int, page: int, at: int) -> bytes:
+    try:
+        image: bytes = lz4.block.decompress(block, uncompressed_size=page_size)
+    except (lz4.block.LZ4BlockError, ValueError, MemoryError):
+        raise LTXError(f"page {page} cannot be decompressed", at, "ltx-checksum", page) from None
+    if len(image) != page_size:
+        raise LTXError(f"page {page} has {len(image)} bytes instead of {page_size}", at, "ltx-checksum", page)
+    return image
+
+
+def page_checksum(page: int, image: bytes) -> int:
+    """The checksum of one page in the database's rolling checksum."""
+    return fastcrc.crc64.go_iso(image, fastcrc.crc64.go_iso(page.to_bytes(4, "big"))) | _BIT63
+
+
+# ---- the page index
+
+
+def pack_index(pages: U32, offsets: npt.NDArray[np.int64], sizes: U32) -> bytes:
+    """The index entries of pages, without its end: page, offset and size as LEB128."""
+    values = np.empty((len(pages), 3), np.uint64)
+    values[:, 0], values[:, 1], values[:, 2] = pages, offsets, sizes
+    if len(pages) < 16:
+        return b"".join(_varint(v) for v in values.ravel().tolist())
+    flat = values.ravel()
+    groups = (flat[:, None] >> np.arange(0, 70, 7, dtype=np.uint64)[None, :9]) & np.uint64(0x7F)
+    lengths = np.maximum(1, (groups != 0).cumsum(axis=1).argmax(axis=1) + 1)
+    column = np.arange(9)[None, :]
+    groups[column < (lengths - 1)[:, None]] |= np.uint64(0x80)
+    packed: bytes = groups[column < lengths[:, None]].astype(np.uint8).tobytes()
+    return packed
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+# ---- writing, for tests and builders
+
+
+def encode(header: LTXHeader, pages: Iterable[tuple[int, bytes]], *, sized: bool = True, post_apply: int = 0) -> bytes:
+    """A whole file. `sized`: the encoding of v0.5.16 on, else the one before it. Pages as they come, unchecked."""
+    head = header.pack()
+    out = bytearray(head)
+    crc = fastcrc.crc64.go_iso(head)
+    index = bytearray()
+    for page, image in pages:
+        at = len(out)
+        start = page.to_bytes(4, "big") + (SIZED if sized else 0).to_bytes(2, "big")
+        block = lz4.block.compress(image, store_size=False)
+        if sized:
+            start += len(block).to_bytes(4, "big")
+            out += start + block
+        else:
+            out += start + _FRAME_HEADER + len(block).to_bytes(4, "little") + block + bytes(4)
+            out += xxhash.xxh32_intdigest(image).to_bytes(4, "little")
+        crc = fastcrc.crc64.go_iso(start + image, crc)
+        for value in (page, at, len(out) - at):
+            index += _varint(value)
+    index += b"\0"
+    index += len(index).to_bytes(8, "big")
+    end = bytes(6) + index + post_apply.to_bytes(8, "big")
+    crc = fastcrc.crc64.go_iso(end, crc)
+    return bytes(out) + end + (crc | _BIT63).to_bytes(8, "big")
+
+
+class _Reader:
+    """Exact reads through a buffer, with their place in the file."""
+
+    def __init__(self, source: Readable) -> None:
+        self._read = source.read
+        self._buffer = b""
+        self._at = 0
+        self.offset = 0
+
+    def upto(self, size: int) -> bytes:
+        """So many bytes, fewer only at the end of the file."""
+        end = self._at + size
+        if end > len(self._buffer):
+            parts = [self._buffer[self._at :]]
+            have = len(parts[0])
+            while have < size and (more := self._read(max(_CHUNK, size - have))):
+                parts.append(more)
+                have += len(more)
+            self._buffer, self._at, end = b"".join(parts), 0, size
+        out = self._buffer[self._at : end]
+        self._at += len(out)
+        self.offset += len(out)
+        return out
+
+    def take(self, size: int, what: str) -> bytes:
+        out = self.upto(size)
+        if len(out) < size:
+            raise LTXError(f"the file ends inside {what}: it was cut", self.offset, "truncated")
+        return out
+
+    def unread(self, data: bytes) -> None:
+        self._buffer, self._at = data + self._buffer[self._at :], 0
+        self.offset -= len(data)

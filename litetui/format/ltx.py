@@ -9,6 +9,7 @@ CRC-64/GO-ISO with bit 63 set.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -33,11 +34,11 @@ BATCH_BYTES = 8 << 20
 _CHUNK = 256 << 10
 _BIT63 = 1 << 63
 _FRAME_HEADER = b"\x04\x22\x4d\x18\x64\x40\xa7"  # what Litestream writes before an old-style page
-_MOST_INDEX_BYTES = 25  # of one page
+_LARGEST_FRAME = (64 << 10) + 1024
+_SIZED_PAGE = struct.Struct(">IHI")
 
 U8 = npt.NDArray[np.uint8]
 U32 = npt.NDArray[np.uint32]
-U64 = npt.NDArray[np.uint64]
 
 
 class LTXError(Exception):
@@ -149,13 +150,30 @@ class PageBatch:
     """Pages of a file in ascending order.
 
     pages    their numbers, (n,)
-    images   their bytes, (n, page size); valid until the next batch is asked for
-    sizes    what each takes in the file, header included, (n,)
+    images   their bytes, (n, page size)
+    places   where each begins in the file, and where the last one ends, (n + 1)
     """
 
     pages: U32
     images: U8
-    sizes: U32
+    places: list[int]
+
+
+class _Run:
+    """Pages of one encoding that are being gathered: numbers, places, and rows of header and image."""
+
+    __slots__ = ("flag", "pages", "rows", "starts")
+
+    def __init__(self) -> None:
+        self.flag = 0
+        self.pages: list[int] = []
+        self.starts: list[int] = []
+        self.rows: list[bytes] = []
+
+    def add(self, page: int, at: int, head: bytes, image: bytes) -> None:
+        self.pages.append(page)
+        self.starts.append(at)
+        self.rows += (head, image)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,35 +211,30 @@ class Decoder:
         """All pages, then index and trailer. Raises LTXError."""
         header, reader = self.header, self._reader
         most = max(1, BATCH_BYTES // header.page_size)
-        rows = bytearray()
-        flags = -1
-        pages: list[int] = []
-        starts: list[int] = []
+        run = _Run()
         while True:
             at = reader.offset
             head = reader.take(6, "a page's header")
             page, flag = int.from_bytes(head[:4], "big"), head[4] << 8 | head[5]
-            if pages and (flag != flags or len(pages) == most):
-                yield self._flush(pages, starts, at, rows, flags)
-                pages, starts = [], []
-                rows.clear()
+            if run.pages and (flag != run.flag or len(run.pages) >= most):
+                yield self._flush(run, at)
+                run = _Run()
             if not page:
                 if flag:
                     raise LTXError(f"flags {flag:04x} without a page", at + 4)
                 break
             self._check_page(page, flag, at)
-            flags = flag
-            extra, image = self._read_page(page, flag)
-            rows += head
-            rows += extra
-            rows += image
-            pages.append(page)
-            starts.append(at)
+            run.flag = flag
+            if flag == SIZED:
+                reader.back(6)
+                self._read_sized(run, most)
+            else:
+                run.add(page, at, head, self._read_frame(page, at + 6))
+                self._last = page
         self._crc = fastcrc.crc64.go_iso(bytes(6), self._crc)
         if header.is_snapshot and self.page_count != header.commit - (lock_page(header.page_size) <= header.commit):
-            raise LTXError(
-                f"a snapshot of {header.commit} pages holds {self.page_count}: pages are missing", reader.offset
-            )
+            cause = f"a snapshot of {header.commit} pages holds {self.page_count}: pages are missing"
+            raise LTXError(cause, reader.offset, "missing-page")
         self._read_index()
         self._read_trailer()
 
@@ -235,31 +248,52 @@ class Decoder:
             raise LTXError(f"page {page} of a database of {header.commit} pages", at, page=page)
         if page == lock_page(header.page_size):
             raise LTXError(f"page {page} is SQLite's lock page, which is never stored", at, page=page)
-        self._last = page
 
-    def _read_page(self, page: int, flag: int) -> tuple[bytes, bytes]:
-        """The length field, if there is one, and the page's image."""
-        reader, page_size = self._reader, self.header.page_size
-        at = reader.offset
-        if flag == SIZED:
-            extra = reader.take(4, "a page's length")
-            size = int.from_bytes(extra, "big")
-            if not 0 < size <= page_size + page_size // 255 + 64:
-                raise LTXError(f"{size} bytes of LZ4 for page {page} of {page_size} bytes", at, page=page)
-            return extra, _decompress(reader.take(size, f"page {page}"), page_size, page, at)
-        return b"", self._read_frame(page, at)
+    def _read_sized(self, run: _Run, most: int) -> None:
+        """At least one page with its length, and those after it that the buffer holds whole: the usual case, in one
+        tight loop."""
+        reader, page_size, commit = self._reader, self.header.page_size, self.header.commit
+        lock, last = lock_page(page_size), self._last
+        largest = page_size + page_size // 255 + 64
+        buffer, pos, end = reader.window(10 + largest)
+        base = reader.offset - pos
+        decompress, unpack = lz4.block.decompress, _SIZED_PAGE.unpack_from
+        page = 0
+        try:
+            while end - pos >= 10 and len(run.pages) < most:
+                page, flag, size = unpack(buffer, pos)
+                if flag != SIZED or not last < page <= commit or page == lock:
+                    break
+                stop = pos + 10 + size
+                if not 0 < size <= largest:
+                    raise LTXError(f"{size} bytes of LZ4 for page {page} of {page_size}", base + pos + 6, page=page)
+                if stop > end:
+                    break
+                image = decompress(buffer[pos + 10 : stop], uncompressed_size=page_size)
+                if len(image) != page_size:
+                    cause = f"page {page} has {len(image)} bytes instead of {page_size}"
+                    raise LTXError(cause, base + pos, "ltx-checksum", page)
+                run.add(page, base + pos, buffer[pos : pos + 10], image)
+                last, pos = page, stop
+        except (lz4.block.LZ4BlockError, ValueError, MemoryError):
+            raise LTXError(f"page {page} cannot be decompressed", base + pos, "ltx-checksum", page) from None
+        if last == self._last:
+            raise LTXError(f"the file ends inside page {page}: it was cut", base + end, "truncated", page or None)
+        self._last = last
+        reader.skip(pos - reader.at)
 
     def _read_frame(self, page: int, at: int) -> bytes:
         """A page as one LZ4 frame: what Litestream writes by hand, anything else through lz4.frame."""
         reader, page_size = self._reader, self.header.page_size
         head = reader.take(11, f"page {page}")
         size = int.from_bytes(head[7:], "little")
-        if head[:7] != _FRAME_HEADER or not 0 < size & 0x7FFFFFFF <= 64 << 10:
-            reader.unread(head)
+        length = size & 0x7FFFFFFF
+        if head[:7] != _FRAME_HEADER or not 0 < length <= 64 << 10:
+            reader.back(11)
             return self._read_odd_frame(page, at)
-        body = reader.take((size & 0x7FFFFFFF) + 8, f"page {page}")
+        body = reader.take(length + 8, f"page {page}")
         if body[-8:-4] != bytes(4):
-            reader.unread(head + body)
+            reader.back(11 + len(body))
             return self._read_odd_frame(page, at)
         image = body[:-8] if size >> 31 else _decompress(body[:-8], page_size, page, at)
         if len(image) != page_size:
@@ -269,40 +303,35 @@ class Decoder:
         return image
 
     def _read_odd_frame(self, page: int, at: int) -> bytes:
-        decompressor, out = lz4.frame.LZ4FrameDecompressor(), b""
+        """A page as an LZ4 frame of another form."""
+        decompressor = lz4.frame.LZ4FrameDecompressor()
         page_size = self.header.page_size
-        while not decompressor.eof:
-            piece = self._reader.upto(1024)
-            if not piece:
-                raise LTXError(f"the file ends inside page {page}: it was cut", self._reader.offset, "truncated", page)
-            try:
-                out += decompressor.decompress(piece, max_length=page_size + 1 - len(out))
-            except (RuntimeError, ValueError, MemoryError):
-                raise LTXError(f"the LZ4 frame of page {page} is damaged", at, "ltx-checksum", page) from None
-            if len(out) > page_size:
-                break
-        self._reader.unread(decompressor.unused_data or b"")
-        if len(out) != page_size:
-            raise LTXError(f"page {page} has not {page_size} bytes", at, page=page)
+        buffer, pos, end = self._reader.window(_LARGEST_FRAME)
+        try:
+            out: bytes = decompressor.decompress(buffer[pos : min(end, pos + _LARGEST_FRAME)], max_length=page_size + 1)
+        except (RuntimeError, ValueError, MemoryError):
+            raise LTXError(f"the LZ4 frame of page {page} is damaged", at, "ltx-checksum", page) from None
+        if len(out) != page_size or not decompressor.eof:
+            raise LTXError(f"the LZ4 frame of page {page} is cut, or has not {page_size} bytes", at, "truncated", page)
+        used = min(end, pos + _LARGEST_FRAME) - pos - len(decompressor.unused_data or b"")
+        self._reader.skip(used)
         return out
 
-    def _flush(self, pages: list[int], starts: list[int], end: int, rows: bytearray, flags: int) -> PageBatch:
+    def _flush(self, run: _Run, end: int) -> PageBatch:
         """A batch of pages of one encoding, counted into the checksums."""
-        data = bytes(rows)
+        data = b"".join(run.rows)
         self._crc = fastcrc.crc64.go_iso(data, self._crc)
-        numbers = np.array(pages, np.uint32)
-        places = np.array([*starts, end], np.int64)
-        sizes = np.diff(places).astype(np.uint32)
-        index = pack_index(numbers, places[:-1], sizes)
+        places = [*run.starts, end]
+        index = pack_index(run.pages, places)
         self._index.update(index)
         self._index_size += len(index)
-        self.page_count += len(pages)
-        width = self.header.page_size + (10 if flags == SIZED else 6)
+        self.page_count += len(run.pages)
+        width = len(data) // len(run.pages)
         images = np.frombuffer(data, np.uint8).reshape(-1, width)[:, width - self.header.page_size :]
         if not self.header.flags & NO_CHECKSUM:
-            for number, image in zip(pages, images, strict=True):
+            for number, image in zip(run.pages, images, strict=True):
                 self._rolling = (self._rolling ^ page_checksum(number, image.tobytes())) | _BIT63
-        return PageBatch(numbers, images, sizes)
+        return PageBatch(np.array(run.pages, np.uint32), images, places)
 
     def _read_index(self) -> None:
         """The index must say of each page what was read."""
@@ -357,16 +386,16 @@ def page_checksum(page: int, image: bytes) -> int:
 # ---- the page index
 
 
-def pack_index(pages: U32, offsets: npt.NDArray[np.int64], sizes: U32) -> bytes:
-    """The index entries of pages, without its end: page, offset and size as LEB128."""
-    values = np.empty((len(pages), 3), np.uint64)
-    values[:, 0], values[:, 1], values[:, 2] = pages, offsets, sizes
+def pack_index(pages: list[int], places: list[int]) -> bytes:
+    """The index entries of pages, without its end: page, offset and size as LEB128. `places` has one more: the end."""
     if len(pages) < 16:
-        return b"".join(_varint(v) for v in values.ravel().tolist())
-    flat = values.ravel()
-    groups = (flat[:, None] >> np.arange(0, 70, 7, dtype=np.uint64)[None, :9]) & np.uint64(0x7F)
-    lengths = np.maximum(1, (groups != 0).cumsum(axis=1).argmax(axis=1) + 1)
-    column = np.arange(9)[None, :]
+        triples = zip(pages, places, places[1:], strict=False)
+        return b"".join([_varint(page) + _varint(at) + _varint(end - at) for page, at, end in triples])
+    at = np.array(places, np.uint64)
+    values = np.stack([np.array(pages, np.uint64), at[:-1], np.diff(at)], axis=1).ravel()
+    groups = (values[:, None] >> np.arange(0, 63, 7, dtype=np.uint64)) & np.uint64(0x7F)
+    lengths = 9 - (groups[:, ::-1] != 0).argmax(axis=1)
+    column = np.arange(9)
     groups[column < (lengths - 1)[:, None]] |= np.uint64(0x80)
     packed: bytes = groups[column < lengths[:, None]].astype(np.uint8).tobytes()
     return packed
@@ -411,27 +440,30 @@ def encode(header: LTXHeader, pages: Iterable[tuple[int, bytes]], *, sized: bool
 
 
 class _Reader:
-    """Exact reads through a buffer, with their place in the file."""
+    """Exact reads through a buffer. `offset` is the place in the file, `at` the one in the buffer."""
 
     def __init__(self, source: Readable) -> None:
         self._read = source.read
         self._buffer = b""
-        self._at = 0
+        self.at = 0
         self.offset = 0
 
-    def upto(self, size: int) -> bytes:
-        """So many bytes, fewer only at the end of the file."""
-        end = self._at + size
-        if end > len(self._buffer):
-            parts = [self._buffer[self._at :]]
+    def window(self, size: int) -> tuple[bytes, int, int]:
+        """The buffer, the present place in it and its end; it has so many bytes from there, if the file has."""
+        if len(self._buffer) - self.at < size:
+            parts = [self._buffer[self.at :]]
             have = len(parts[0])
             while have < size and (more := self._read(max(_CHUNK, size - have))):
                 parts.append(more)
                 have += len(more)
-            self._buffer, self._at, end = b"".join(parts), 0, size
-        out = self._buffer[self._at : end]
-        self._at += len(out)
-        self.offset += len(out)
+            self._buffer, self.at = b"".join(parts), 0
+        return self._buffer, self.at, len(self._buffer)
+
+    def upto(self, size: int) -> bytes:
+        """So many bytes, fewer only at the end of the file."""
+        buffer, at, _ = self.window(size)
+        out = buffer[at : at + size]
+        self.skip(len(out))
         return out
 
     def take(self, size: int, what: str) -> bytes:
@@ -440,6 +472,10 @@ class _Reader:
             raise LTXError(f"the file ends inside {what}: it was cut", self.offset, "truncated")
         return out
 
-    def unread(self, data: bytes) -> None:
-        self._buffer, self._at = data + self._buffer[self._at :], 0
-        self.offset -= len(data)
+    def skip(self, size: int) -> None:
+        self.at += size
+        self.offset += size
+
+    def back(self, size: int) -> None:
+        """Go back over bytes that were taken in one piece, or in two without a window in between."""
+        self.skip(-size)

@@ -35,6 +35,7 @@ class PageFile:
         self._use_map = True
         self._reserved = 0
         self.page_size = 0
+        self.limit: int | None = None  # pages behind this one are not wanted in the end
         self.size = 0
         self.pages_written = 0
 
@@ -52,20 +53,31 @@ class PageFile:
             return
         backwards = block.pages[::-1]
         pages, first = np.unique(backwards, return_index=True)
+        if self.limit is not None and int(pages[-1]) > self.limit:
+            pages, first = pages[pages <= self.limit], first[pages <= self.limit]
+            if not len(pages):
+                return
         frames = len(block.pages) - 1 - first
+        self.write(pages, batch.frames[:, wal.FRAME_HEADER_SIZE :], frames)
+
+    def write(
+        self, pages: npt.NDArray[np.uint32], images: npt.NDArray[np.uint8], rows: npt.NDArray[np.intp] | None = None
+    ) -> None:
+        """Write pages, ascending: their images are all rows of `images`, or these rows."""
         top = int(pages[-1]) * self.page_size
-        self._map_up_to(top)
-        if self._map is not None:
+        if top <= max(self.size, self._reserved) + _FAR:
+            self._map_up_to(top)
+        if self._map is not None and top <= len(self._map):
             view = np.frombuffer(self._map, np.uint8).reshape(-1, self.page_size)
-            view[pages.astype(np.int64) - 1] = batch.frames[frames, wal.FRAME_HEADER_SIZE :]
+            view[pages.astype(np.int64) - 1] = images if rows is None else images[rows]
         else:
-            self._write_pages(pages, frames, batch)
+            self._write_pages(pages, images if rows is None else images[rows])
         self.size = max(self.size, top)
         self.pages_written += len(pages)
 
-    def _write_pages(self, pages: npt.NDArray[np.uint32], frames: npt.NDArray[np.intp], batch: Batch) -> None:
-        for page, frame in zip(pages.tolist(), frames.tolist(), strict=True):
-            data = memoryview(batch.frames[frame, wal.FRAME_HEADER_SIZE :])  # type: ignore[arg-type]
+    def _write_pages(self, pages: npt.NDArray[np.uint32], images: npt.NDArray[np.uint8]) -> None:
+        for page, image in zip(pages.tolist(), images, strict=True):
+            data = memoryview(np.ascontiguousarray(image))  # type: ignore[arg-type]
             at = (page - 1) * self.page_size
             while len(data):
                 done = os.pwrite(self._fd, data, at)
@@ -125,6 +137,7 @@ class PageFile:
         os.close(self._fd)
 
 
+_FAR = 1 << 30  # a page so far behind the end is no reason to reserve all that is before it
 _NO_FALLOCATE = {95, 22, 38, 19}  # EOPNOTSUPP, EINVAL, ENOSYS, ENODEV
 
 

@@ -61,11 +61,18 @@ def prove(replica: FileReplica, snapshot: SnapshotInfo, offset: int, report: Rep
     return Proof(bool(ok_at) and ok_at[0] == offset and complete, first, complete)
 
 
-def _reachable(frames: FrameTable, held: npt.NDArray[np.int64], count: int, end: int, size: int) -> bool:
-    """True if replaying the WAL up to `end` over the snapshot gives one state. `held[p]` is the first frame of page p
-    where the snapshot's image of it is one of its frames, else -1; `count` is the snapshot's number of pages."""
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """Pages of which a snapshot holds the image of a frame of its WAL, ascending, and the first frame of each page."""
+
+    pages: npt.NDArray[np.int64]
+    first: npt.NDArray[np.int64]
+
+
+def _reachable(frames: FrameTable, held: _Held, count: int, end: int, size: int) -> bool:
+    """True if replaying the WAL up to `end` over the snapshot, of `count` pages, gives one state."""
     limit = (end - wal.HEADER_SIZE) // (frames.header.frame_size if frames.header else 1)
-    if (held[1 : size + 1] >= limit).any():
+    if (held.first[held.pages <= size] >= limit).any():
         return False
     if size <= count:
         return True
@@ -75,27 +82,29 @@ def _reachable(frames: FrameTable, held: npt.NDArray[np.int64], count: int, end:
 
 def _held_pages(
     replica: FileReplica, snapshot: SnapshotInfo, frames: FrameTable, report: Reporter, cancel: CancelToken
-) -> tuple[npt.NDArray[np.int64], int]:
-    """For each page the first of its frames, where the snapshot holds one of its frames' images; else -1."""
+) -> tuple[_Held, int]:
+    """The pages that the snapshot holds as a frame has them, and its number of pages."""
     pages = frames.pages[: frames.valid_frames].astype(np.int64)
     order = np.argsort(pages, kind="stable")
-    starts = np.searchsorted(pages[order], np.arange(int(pages.max(initial=0)) + 2))
+    known, starts = np.unique(pages[order], return_index=True)
+    stops = np.append(starts[1:], len(order))
     path = replica.storage.path(replica.snapshot_path(snapshot))
     blocks = replica.read_snapshot_file(snapshot)
     head, rest = snapshot_header(blocks, path, snapshot.index)
-    held = np.full(len(starts), -1, np.int64)
+    held: list[tuple[int, int]] = []
     report.phase("look into the snapshot", snapshot.size)
-    page, total = 0, 0
+    page, at, total = 0, 0, 0
     data = memoryview(rest)
     while True:
         whole = len(data) // head.page_size
         for i in range(whole):
             page += 1
-            if page + 1 < len(starts) and starts[page] < starts[page + 1]:
+            if at < len(known) and known[at] == page:
                 digest = xxhash.xxh3_64_intdigest(data[i * head.page_size : (i + 1) * head.page_size])
-                own = order[starts[page] : starts[page + 1]]
+                own = order[starts[at] : stops[at]]
                 if (frames.hashes[own] == digest).any():
-                    held[page] = own[0]
+                    held.append((page, int(own[0])))
+                at += 1
         total += whole * head.page_size
         left = bytes(data[whole * head.page_size :])
         cancel.check()
@@ -104,7 +113,8 @@ def _held_pages(
             break
         data = memoryview(left + block if left else block)
     check_snapshot_size(total + len(left), head.page_size, path, snapshot.index)
-    return held, page
+    columns = np.array(held, np.int64).reshape(-1, 2)
+    return _Held(columns[:, 0], columns[:, 1]), page
 
 
 def find_last_good(

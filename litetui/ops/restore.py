@@ -122,6 +122,7 @@ def _merge(plan_: RestorePlan, file: PageFile, report: Reporter, cancel: CancelT
     with prefetched(replica.read_snapshot_file(snapshot), cancel) as blocks:
         head, first = snapshot_header(blocks, path, snapshot.index)
         file.page_size = head.page_size
+        file.limit = (plan_.database_size or 0) // head.page_size
         file.reserve(plan_.database_size or 0)
         file.append(first)
         for block in blocks:

@@ -264,14 +264,14 @@ class Scan:
                     chains, faults = [self._chain], [None]
                 block = wal.check_frames(batch.frames, batch.header, state)
                 state = block.state
-                if self._drill is not None and (self._anchor is not None or branch is not None):
-                    self._drill.apply(batch, block)
                 self._count(Checked(0, 0, block.valid, int(np.count_nonzero(block.commits[: block.valid]))))
                 for number, chain in enumerate(chains):
                     if faults[number] is None:
                         faults[number] = _fault(chain, batch, block)
                 if all(faults):
                     raise next(f for f in faults if f is not None)
+                if self._drill is not None and (self._anchor is not None or branch is not None):
+                    self._drill.apply(batch, block)
                 if len(suspects):
                     suspects = np.setdiff1d(suspects, block.pages)
                 seen += batch.frames.nbytes

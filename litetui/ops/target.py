@@ -26,6 +26,7 @@ class Target:
     index and offset  all transactions that end at or before the offset
     timestamp_ns      the highest position whose file is not newer than that
     last_good         the newest state that the sound part of the replica leads to
+    txid              of a v0.5 replica: the state after that transaction
     """
 
     generation: str | None = None
@@ -33,6 +34,7 @@ class Target:
     offset: int | None = None
     timestamp_ns: int | None = None
     last_good: bool = False
+    txid: int | None = None
 
     @classmethod
     def at(cls, pos: Pos) -> Target:

@@ -216,7 +216,7 @@ class Decoder:
             at = reader.offset
             head = reader.take(6, "a page's header")
             page, flag = int.from_bytes(head[:4], "big"), head[4] << 8 | head[5]
-            if run.pages and (flag != run.flag or len(run.pages) >= most):
+            if run.pages and (not page or flag != run.flag or len(run.pages) >= most):
                 yield self._flush(run, at)
                 run = _Run()
             if not page:

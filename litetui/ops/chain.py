@@ -48,6 +48,7 @@ class Chain:
         self.page_count = page_count
         self._own_index = snapshot_index
         self._salt1: int | None = None
+        self._commits: int | None = None  # in the present WAL
         self._state = (0, 0)
         self._open_pages: list[npt.NDArray[np.uint32]] = []  # of a transaction whose commit is still to come
         self._open = False
@@ -101,7 +102,15 @@ class Chain:
                 index=batch.index,
                 offset=16,
             )
-        self._salt1 = header.salt1
+        if self._commits == 0:
+            raise DamageError(
+                _OPERATION,
+                "it holds no transaction, though another WAL follows it",
+                code="truncated",
+                index=batch.index - 1,
+                offset=wal.HEADER_SIZE,
+            )
+        self._salt1, self._commits = header.salt1, 0
         self._open_pages, self._open = [], False
 
     def _account(self, batch: Batch, block: wal.FrameBlock, first_frame: int) -> None:
@@ -118,13 +127,14 @@ class Chain:
                 begin = int(ends[k - 1]) + 1 if k else 0
                 pages = block.pages[begin : int(ends[k]) + 1]
                 if k:
-                    self.last = Pos(self.last.generation, batch.index, batch.header.end_of(first_frame + begin))
+                    self._good(batch, first_frame + begin)
                 elif self._open_pages:
                     pages = np.concatenate([*self._open_pages, pages])
                 self._commit(batch, pages, int(before[k]), int(sizes[k]), first_frame + int(ends[k]))
             self.page_count = int(sizes[-1])
             start = int(ends[-1]) + 1
-            self.last = Pos(self.last.generation, batch.index, batch.header.end_of(first_frame + start))
+            self._good(batch, first_frame + start)
+            self._commits = (self._commits or 0) + len(ends)
             self._open_pages = []
         rest = block.pages[start:n]
         self._open = start < n or (self._open and not len(ends))
@@ -132,6 +142,11 @@ class Chain:
             fresh = rest if own else rest[rest > self.page_count]
             if len(fresh):
                 self._open_pages.append(np.unique(fresh))
+
+    def _good(self, batch: Batch, frames: int) -> None:
+        """A commit ends behind so many frames, and no page is missing there."""
+        if not self._unbacked:
+            self.last = Pos(self.last.generation, batch.index, batch.header.end_of(frames))
 
     def _commit(self, batch: Batch, pages: npt.NDArray[np.uint32], old: int, new: int, frame: int) -> None:
         """A transaction that changes the size, or any where pages are missing from the snapshot."""

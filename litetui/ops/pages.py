@@ -18,6 +18,7 @@ import numpy.typing as npt
 from litetui.errors import DamageError
 from litetui.format import dbheader, wal
 from litetui.ops.wals import Batch
+from litetui.replica.types import SnapshotInfo
 
 _WRITE = 256 << 10  # larger pieces make the kernel use huge folios, and later overwrites three times slower
 
@@ -137,6 +138,7 @@ class PageFile:
         os.close(self._fd)
 
 
+_MOST_RATIO = 255  # of LZ4
 _FAR = 1 << 30  # a page so far behind the end is no reason to reserve all that is before it
 _NO_FALLOCATE = {95, 22, 38, 19}  # EOPNOTSUPP, EINVAL, ENOSYS, ENODEV
 
@@ -154,6 +156,14 @@ def snapshot_header(blocks: Iterator[bytes], path: str, index: int) -> tuple[dbh
         raise DamageError(
             "read the snapshot", str(error), code="snapshot-invalid", path=path, index=index, offset=0
         ) from None
+
+
+def expected_size(head: dbheader.DatabaseHeader, info: SnapshotInfo) -> int:
+    """How large a snapshot's content will be, in bytes, by its header. That has no checksum of its own: no more than LZ4
+    can make of what is stored."""
+    if not info.compressed:
+        return info.size
+    return min(head.page_count * head.page_size, _MOST_RATIO * info.size + head.page_size)
 
 
 def check_snapshot_size(size: int, page_size: int, path: str, index: int) -> int:

@@ -6,7 +6,7 @@ own index. Replaying less of that WAL than the snapshot holds would mix two stat
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,11 +44,18 @@ class LastGood:
     notes: tuple[str, ...] = ()
 
 
-def prove(replica: FileReplica, snapshot: SnapshotInfo, offset: int, report: Reporter, cancel: CancelToken) -> Proof:
+def prove(
+    replica: FileReplica,
+    snapshot: SnapshotInfo,
+    offset: int,
+    report: Reporter,
+    cancel: CancelToken,
+    rows: Sequence[int] | None = None,
+) -> Proof:
     """Look at the bytes: a page whose first frame lies after `offset` and whose image in the snapshot is that of such
-    a frame comes from the future; so does a page that the snapshot no longer has.
+    a frame comes from the future; so does a page that the snapshot no longer has. `rows`: the WAL's files, where it is there twice.
     """
-    frames = read_frames(replica, snapshot.generation, snapshot.index, report, cancel, hashes=True)
+    frames = read_frames(replica, snapshot.generation, snapshot.index, report, cancel, rows=rows, hashes=True)
     held, count = _held_pages(replica, snapshot, frames, report, cancel)
     done = frames.transactions
     ok_at = [
@@ -128,8 +135,7 @@ def find_last_good(
     snapshots = [s for s in replica.snapshots(generation) if up_to is None or s.index <= up_to]
     if not snapshots:
         raise NoSuchTargetError("find the last good position", f"generation {generation} has no snapshot")
-    stands_alone: LastGood | None = None
-    reached: list[LastGood] = []
+    found: list[LastGood] = []  # the first that is proved ends the search
     problem: DamageError | None = None
     before: int | None = None
     for snapshot in reversed(snapshots):
@@ -145,35 +151,35 @@ def find_last_good(
             () if before is None else (f"snapshot {before:08x} does not serve: an earlier one is taken",)
         )
         notes += (f"the sound part ends here: {end}",) if end else ()
-        inside = pos.index == snapshot.index and pos.offset > 0
-        if not inside and not (pos.offset == 0 and pos.index == snapshot.index and _has_wal(replica, snapshot)):
-            reached.append(LastGood(pos, before, notes))
+        if _is_proved(replica, snapshot, pos, report, cancel):
+            found.append(LastGood(pos, before, notes))
             break
-        if inside and _salt_agrees(replica, snapshot):
-            if pos.offset == _end_of(replica, snapshot, report, cancel):
-                reached.append(LastGood(pos, before, notes))
-                break
-            proof = prove(replica, snapshot, pos.offset, report, cancel)
-            if proof.ok or (not proof.complete and proof.first_reachable == pos):
-                doubt = (
-                    ()
-                    if proof.ok
-                    else (
-                        f"the WAL of index {pos.index:08x} is damaged after this: that the snapshot holds nothing from "
-                        "that part cannot be proved from bytes, so mind the integrity check",
-                    )
-                )
-                reached.append(LastGood(pos, before, notes + doubt))
-                break
-        alone = f"snapshot {snapshot.index:08x} is taken as it stands: the WAL of its index is damaged"
-        stands_alone = stands_alone or LastGood(Pos(generation, snapshot.index, 0), before, (*notes, alone))
+        alone = f"snapshot {snapshot.index:08x} is taken as it stands: the WAL of its index is damaged after {pos}"
+        found.append(LastGood(Pos(generation, snapshot.index, 0), before, (*notes, alone)))
         before = snapshot.index
-    if reached and (stands_alone is None or reached[0].pos >= stands_alone.pos):
-        return reached[0]
-    if stands_alone is not None:
-        return stands_alone
-    assert problem is not None
-    raise problem
+    if not found:
+        assert problem is not None
+        raise problem
+    return max(reversed(found), key=lambda good: good.pos)  # among equals the one that is proved
+
+
+def _is_proved(replica: FileReplica, snapshot: SnapshotInfo, pos: Pos, report: Reporter, cancel: CancelToken) -> bool:
+    """Whether a position that the walk from a snapshot has reached is a state that the application had."""
+    if pos.index > snapshot.index:
+        return True
+    if pos.offset == 0:
+        return not _has_wal(replica, snapshot)
+    if not salt_agrees(replica, snapshot):
+        return False
+    if pos.offset == _end_of(replica, snapshot, report, cancel):
+        return True
+    return prove(replica, snapshot, pos.offset, report, cancel).ok
+
+
+NOT_PROVED = (
+    "the WAL of index {index:08x} is damaged after this: that the snapshot holds nothing from that part cannot be "
+    "proved from bytes, so mind the integrity check"
+)
 
 
 def walk(
@@ -222,34 +228,53 @@ def walk(
     return chain.last, None
 
 
-def _salt_agrees(replica: FileReplica, snapshot: SnapshotInfo) -> bool:
-    """True if the WAL of the snapshot's index is the one that the WALs after it say it is.
+def own_wal_fault(replica: FileReplica, snapshot: SnapshotInfo) -> DamageError | None:
+    """What is wrong where the WAL of a snapshot's index is not the one that the WALs around it say it is.
 
-    Where the chain breaks right after the first WAL there is nothing before it to tell which of the two is wrong, so
-    the WALs after both are asked.
+    A chain that begins with the snapshot has nothing before its first WAL to tell. Where the one before that tells
+    otherwise, the others around them decide; where they do not, neither is trusted."""
+    index = snapshot.index
+    near = _salt_bases(replica, snapshot.generation, range(index - 1, index + 1))
+    if len(near) < 2 or near[index - 1] == near[index] or salt_agrees(replica, snapshot):
+        return None
+    table = replica.wals(snapshot.generation)
+    return DamageError(
+        "read the WAL",
+        "it does not follow on the WAL before it: a WAL of another generation or index stands here, or there",
+        code="wal-salt",
+        path=replica.storage.path(replica.wal_path(table[table.rows_of(index)[0]])),
+        index=index,
+        offset=16,
+    )
+
+
+def salt_agrees(replica: FileReplica, snapshot: SnapshotInfo) -> bool:
+    """True if the WAL of the snapshot's index is the one that most of the WALs around it say it is.
+
+    salt-1 minus index is the same all through a generation.
     """
-    bases = _salt_bases(replica, snapshot.generation, snapshot.index)
-    return not bases or 2 * bases.count(bases[0]) > len(bases)
+    index = snapshot.index
+    bases = _salt_bases(replica, snapshot.generation, range(max(0, index - 8), index + 9))
+    own = bases.get(index)
+    return own is None or 2 * list(bases.values()).count(own) > len(bases)
 
 
 def salt_base(replica: FileReplica, generation: str, index: int) -> int | None:
-    """salt-1 minus index, as most of the WALs from an index on have it; None where that is not known.
-
-    It is the same all through a generation."""
-    bases = _salt_bases(replica, generation, index)
+    """salt-1 minus index, as most of the WALs from an index on have it; None where that is not known."""
+    bases = list(_salt_bases(replica, generation, range(index, index + 9)).values())
     return max(bases, key=bases.count) if len(bases) > 2 else None
 
 
-def _salt_bases(replica: FileReplica, generation: str, index: int) -> list[int]:
+def _salt_bases(replica: FileReplica, generation: str, indexes: Iterable[int]) -> dict[int, int]:
+    """salt-1 minus index, of those WALs that are there and whose header can be read."""
     table = replica.wals(generation)
-    bases: list[int] = []
-    for one in range(index, index + 9):
-        rows = table.rows_of(one)
-        if not rows:
+    bases: dict[int, int] = {}
+    for index in indexes:
+        if not table.rows_of(index):
             continue
         try:
-            head = b"".join(replica.first_bytes(table[replica.forms_of(table, one)[0][0]], wal.HEADER_SIZE))
-            bases.append((wal.WALHeader.parse(head).salt1 - one) & 0xFFFFFFFF)
+            head = b"".join(replica.first_bytes(table[replica.forms_of(table, index)[0][0]], wal.HEADER_SIZE))
+            bases[index] = (wal.WALHeader.parse(head).salt1 - index) & 0xFFFFFFFF
         except (DamageError, UnreadableError, wal.WALError):
             continue
     return bases

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from litetui.errors import DamageError
+from litetui.errors import ChangedError, DamageError
 from litetui.jobs.progress import CancelToken, Reporter
 from litetui.ops import output as out
 from litetui.ops.chain import Chain
@@ -122,7 +122,7 @@ def _merge(plan_: RestorePlan, file: PageFile, report: Reporter, cancel: CancelT
     with prefetched(replica.read_snapshot_file(snapshot), cancel) as blocks:
         head, first = snapshot_header(blocks, path, snapshot.index)
         file.page_size = head.page_size
-        file.limit = (plan_.database_size or 0) // head.page_size
+        file.limit = (plan_.database_size or 0) // head.page_size if len(plan_.wals) else None
         file.reserve(plan_.database_size or 0)
         file.append(first)
         for block in blocks:
@@ -143,6 +143,9 @@ def _merge(plan_: RestorePlan, file: PageFile, report: Reporter, cancel: CancelT
             report.advance(done)
             batch.release()
     size = chain.page_count * head.page_size
+    if file.limit is not None and chain.page_count > file.limit:
+        cause = "the last transaction is another one than when the restore was planned"
+        raise ChangedError("restore", cause, path=plan_.source, hint="another process writes this replica: try again")
     if end is not None and not plan_.target.last_good:
         _look_ahead(plan_, chain, cancel)
     return size

@@ -178,10 +178,12 @@ class Scan:
 
     def _stand_alone(self, branch: _Branch) -> None:
         """A snapshot without a WAL of its index: the state is its own."""
+        if self._anchor is not None and len(branch.differing):
+            self._differ(branch, branch.differing)
+            self._close_window(Pos(self._generation, self._proved, 0))
+            self._refill_drill(branch.snapshot, None)
         if self._anchor is None:
             self._begin_window(branch)
-        elif len(branch.differing):
-            self._refill_drill(branch.snapshot, None)
         self._chain = branch.chain
 
     def _damaged_snapshot(self, info: SnapshotInfo, error: DamageError) -> None:
@@ -198,16 +200,20 @@ class Scan:
         """Read and check one WAL, with the chain that leads to it and the one that its snapshot begins."""
         rows_of = self._table.rows_of(index)
         source = _Source(index, list(rows_of), None, int(self._table.size[list(rows_of)].sum()))
+        damage: DamageError | None = None
         try:
             damage = self._choose_form(source)
+            if damage is None and branch is not None:
+                damage = reach.own_wal_fault(self._replica, branch.snapshot)
+                source.end = 0 if damage is not None else source.end
             if source.end == 0 and damage is None:  # it has just begun
                 if branch is not None:
                     self._stand_alone(branch)
                 return
-            if damage is None:
+            if source.end != 0:
                 faults, suspects = self._go_through(source, branch)
         except DamageError as error:
-            damage = error
+            damage = damage or error
         except UnreadableError as error:
             self._unreadable(error, index)
             self._break(index, branch)
@@ -233,6 +239,7 @@ class Scan:
         if len(forms) > 1:
             best = best_form(self._replica, self._generation, index, forms, cancel=self._cancel)
             source.rows, damage = best.rows, best.problem
+            source.end = best.end if damage is not None else None
             self._say_twice(index, forms, best.rows)
         last = source.rows[-1]
         if damage is None and int(self._table.form[last]) == WHOLE and last == len(self._table) - 1:
@@ -365,24 +372,29 @@ class Scan:
     def _break(self, index: int, branch: _Branch | None) -> Pos | None:
         """The chains end in this WAL. Returns the last position before that which restores."""
         anchor, chain = self._anchor, self._chain
-        if anchor is None and branch is not None:
-            self._begin_window(branch)
-            chain = branch.chain
-        self._chain = None
-        if self._anchor is None or chain is None:
-            return None
-        good: Pos | None
-        try:
-            good = reach.find_last_good(
-                self._replica, self._generation, Reporter(), self._cancel, up_to=index
-            ).pos  # fmt: skip
-        except (DamageError, NoSuchTargetError, UnreadableError):
-            good = chain.last if chain.last.index > self._anchor.index or chain.last.offset == 0 else None
-        if good is None or good < Pos(self._generation, self._anchor.index, 0):
-            self._anchor = None
-            return None
-        self._close_window(good)
+        self._chain, good = None, None
+        if anchor is not None and chain is not None:
+            own = chain.last.index == anchor.index or not reach.salt_agrees(self._replica, anchor)
+            good = self._provable(anchor, min(index, anchor.index)) if own else chain.last
+            if good is None:
+                self._anchor = None
+            else:
+                self._close_window(good)
+        if branch is not None:
+            own_good = self._provable(branch.snapshot, index)
+            if own_good is not None and (good is None or own_good > good):
+                self._begin_window(branch)
+                self._close_window(own_good)
+                good = own_good
         return good
+
+    def _provable(self, snapshot: SnapshotInfo, index: int) -> Pos | None:
+        """The last position up to a WAL that can be restored from a snapshot; None where that is none."""
+        try:
+            good = reach.find_last_good(self._replica, self._generation, Reporter(), self._cancel, up_to=index).pos
+        except (DamageError, NoSuchTargetError, UnreadableError):
+            return None
+        return good if good >= Pos(self._generation, snapshot.index, 0) else None
 
     def _gap(self, first: int, next_: int) -> None:
         """The WALs from `first` up to the one before `next_` are missing."""

@@ -16,7 +16,7 @@ from litetui.format import wal
 from litetui.jobs.progress import CancelToken, Reporter
 from litetui.ops import reach
 from litetui.ops.frames import FrameTable, best_form, read_frames
-from litetui.ops.pages import snapshot_header
+from litetui.ops.pages import expected_size, snapshot_header
 from litetui.ops.plan import RestorePlan, describe_rest_of, last_file, one_form, other_generation, plan_to
 from litetui.ops.target import Target
 from litetui.replica.catalog import WALTable
@@ -108,20 +108,24 @@ def _settle(plan_: RestorePlan, report: Reporter, cancel: CancelToken, *, proved
     snapshot = plan_.snapshot
     path = replica.storage.path(replica.snapshot_path(snapshot))
     head, _ = snapshot_header(replica.read_snapshot_file(snapshot), path, snapshot.index)
+    expected = expected_size(head, snapshot)
+    if len(plan_.wals) and int(plan_.wals.index[0]) == snapshot.index:
+        fault = reach.own_wal_fault(replica, snapshot)
+        if fault is not None:
+            raise fault
     if plan_.position.offset == 0 or not len(plan_.wals):
         end = Pos(plan_.generation, plan_.position.index, 0)
-        expected = head.page_count * head.page_size
         if len(plan_.wals):  # the end of the WAL before; the state is the same
             last = read_frames(replica, plan_.generation, int(plan_.wals.index[-1]), report, cancel)
             expected = _size_after(last, expected)
         return replace(plan_, position=end, database_size=expected, settled=True)
     plan_, size, frames = _find_end(plan_, report, cancel)
     if size is None:
-        size = head.page_count * head.page_size
+        size = expected
     if not proved and plan_.position.index == snapshot.index and _replays_a_part(plan_, frames):
-        verdict = reach.prove(replica, snapshot, plan_.position.offset, report, cancel)
+        verdict = reach.prove(replica, snapshot, plan_.position.offset, report, cancel, _own_rows(plan_))
         if not verdict.ok:
-            return _earlier_snapshot(plan_, verdict, report, cancel)
+            return _earlier_snapshot(replace(plan_, database_size=size), verdict, report, cancel)
     return replace(plan_, database_size=size, settled=True)
 
 
@@ -285,11 +289,19 @@ def _end_at_position(plan_: RestorePlan, frames: FrameTable) -> tuple[RestorePla
     )
 
 
-def _replays_a_part(plan_: RestorePlan, frames: FrameTable | None) -> bool:
-    """True if some of the WAL of the last index lies behind the plan's end."""
+def _own_rows(plan_: RestorePlan) -> list[int]:
+    """All files of the last index, in the form that the plan takes."""
     table = plan_.replica.wals(plan_.generation)
-    rows = plan_.replica.forms_of(table, plan_.position.index)[0]
-    if plan_.wals.offset[-1] < table.offset[rows[-1]]:
+    form = int(plan_.wals.form[-1])
+    return [row for row in table.rows_of(plan_.position.index) if int(table.form[row]) == form]
+
+
+def _replays_a_part(plan_: RestorePlan, frames: FrameTable | None) -> bool:
+    """True if some of the WAL of the last index lies behind the plan's end, and some of it is replayed."""
+    if not len(plan_.wals):
+        return False
+    table = plan_.replica.wals(plan_.generation)
+    if plan_.wals.offset[-1] < table.offset[_own_rows(plan_)[-1]]:
         return True
     return frames is not None and plan_.position.offset < max(frames.end_of_commits, frames.offset(len(frames)))
 
@@ -306,6 +318,9 @@ def _earlier_snapshot(plan_: RestorePlan, verdict: reach.Proof, report: Reporter
         settled = _settle(earlier, report, cancel)
     except LitetuiError:
         first = verdict.first_reachable
+        if first == plan_.position and not verdict.complete:
+            doubt = reach.NOT_PROVED.format(index=first.index)
+            return replace(plan_, settled=True, notes=(*plan_.notes, doubt))
         what = f"the first position that can be reached is {first}" if first else "no position in it can be reached"
         raise NoSuchTargetError(
             "restore",

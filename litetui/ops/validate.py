@@ -7,6 +7,7 @@ restore  the same, and every generation is restored into a scratch file on the w
 
 from __future__ import annotations
 
+import os
 import shlex
 import time
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from litetui.ops import restore
 from litetui.ops.advice import advise
 from litetui.ops.drill import Drill
 from litetui.ops.output import integrity_messages
-from litetui.ops.pages import snapshot_header
+from litetui.ops.pages import expected_size, snapshot_header
 from litetui.ops.scan import Scan, ScanResult
 from litetui.ops.survey import GenerationSurvey, survey, survey_generation
 from litetui.ops.target import Target
@@ -99,7 +100,7 @@ def _database_size(replica: FileReplica, generation: str) -> int:
             head, _ = snapshot_header(replica.read_snapshot_file(info), info.name, info.index)
         except (DamageError, UnreadableError):
             continue
-        return head.page_count * head.page_size
+        return expected_size(head, info)
     return 0
 
 
@@ -135,6 +136,8 @@ def _whole(
     verdict: Verdict = default.verdict if default is not None else "unrestorable"
     latest = default.latest_restores if default is not None else False
     complete = all(r.verdict != "unknown" and not _unreadable(r.findings) for r in reports) and not _unreadable(others)
+    if len(reports) > 1 and any(_unreadable(tuple(plan_.replica.problems(r.generation))) for r in reports):
+        latest = None  # what cannot be listed may be newer
     if any(f.severity == "error" and f.code == "ltx-beside" for f in others):
         latest, complete = None, False  # the latest state is in what this does not read
     if verdict == "ok" and any(_is_damage(f) for r in reports[1:] for f in r.findings):
@@ -296,7 +299,10 @@ class _Validation:
         except (DamageError, NoSuchTargetError, UnreadableError) as error:
             self._report.log(f"the last good state could not be restored: {error}", "warning")
             return None
-        return integrity_messages(done.output, "full", self._report, self._cancel)
+        try:
+            return integrity_messages(done.output, "full", self._report, self._cancel)
+        finally:
+            os.unlink(done.output)
 
     def _integrity(self, messages: list[str], pos: Pos) -> Finding:
         finding = Finding(

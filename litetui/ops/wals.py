@@ -102,6 +102,8 @@ class _Joiner:
     def batches(self, tail: bool) -> Iterator[Batch]:
         try:
             for row in self._rows:
+                if self._end is not None and self._at >= self._end:
+                    break
                 yield from self._add_file(row)
             self._finish(tail)
         except DamageError:
@@ -124,7 +126,9 @@ class _Joiner:
             )
             raise DamageError(_OPERATION, what, code="missing-segment", path=path, index=info.index, offset=self._at)
         self._pieces.append((offset, path))
+        empty = info.compressed
         for block in self._replica.read_wal_file(info):
+            empty = False
             data = memoryview(block)[skip:]
             skip = max(0, skip - len(block))
             if self._end is not None:
@@ -139,6 +143,10 @@ class _Joiner:
                 data = data[size:]
                 if self._fill == len(self._buffer):
                     yield self._batch(last=False)
+
+        if empty:
+            cause = "it is an LZ4 frame without content"
+            raise DamageError(_OPERATION, cause, code="empty-file", path=path, index=info.index, offset=self._at)
 
     def _repeats(self, row: int, offset: int) -> bool:
         """Whether a segment begins with the bytes that the one before it ends with. Litestream 0.3.13 may leave such

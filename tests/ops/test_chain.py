@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from litetui.errors import DamageError
@@ -22,6 +22,7 @@ def members(ranges: PageRanges) -> set[int]:
     return {p for p in range(1, 70) if ranges.without(np.array([q for q in range(1, 70) if q != p], np.uint32))}
 
 
+@settings(deadline=None)
 @given(PAGES, st.integers(0, 60), st.integers(0, 60), PAGES, st.integers(0, 60))
 def test_ranges_are_sets_of_pages(carried: list[int], old: int, new: int, more: list[int], size: int) -> None:
     wanted = set(range(old + 1, new + 1)) - set(carried)

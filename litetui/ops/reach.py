@@ -53,7 +53,8 @@ def prove(
     rows: Sequence[int] | None = None,
 ) -> Proof:
     """Look at the bytes: a page whose first frame lies after `offset` and whose image in the snapshot is that of such
-    a frame comes from the future; so does a page that the snapshot no longer has. `rows`: the WAL's files, where it is there twice.
+    a frame comes from the future; so does a page that the snapshot no longer has. `rows`: the WAL's files, where
+    it is there twice.
     """
     frames = read_frames(replica, snapshot.generation, snapshot.index, report, cancel, rows=rows, hashes=True)
     held, count = _held_pages(replica, snapshot, frames, report, cancel)

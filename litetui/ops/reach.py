@@ -230,34 +230,35 @@ def walk(
 
 
 def own_wal_fault(replica: FileReplica, snapshot: SnapshotInfo) -> DamageError | None:
-    """What is wrong where the WAL of a snapshot's index is not the one that the WALs around it say it is.
-
-    A chain that begins with the snapshot has nothing before its first WAL to tell. Where the one before that tells
-    otherwise, the others around them decide; where they do not, neither is trusted."""
-    index = snapshot.index
-    near = _salt_bases(replica, snapshot.generation, range(index - 1, index + 1))
-    if len(near) < 2 or near[index - 1] == near[index] or salt_agrees(replica, snapshot):
+    """What is wrong where the WAL of a snapshot's index is not the one that the WALs around it say it is: a chain that
+    begins with the snapshot has nothing before its first WAL to tell."""
+    if salt_agrees(replica, snapshot):
         return None
     table = replica.wals(snapshot.generation)
     return DamageError(
         "read the WAL",
-        "it does not follow on the WAL before it: a WAL of another generation or index stands here, or there",
+        "its salt does not go on from, or to, the WALs beside it: a WAL of another generation or index stands here, or "
+        "there",
         code="wal-salt",
-        path=replica.storage.path(replica.wal_path(table[table.rows_of(index)[0]])),
-        index=index,
+        path=replica.storage.path(replica.wal_path(table[table.rows_of(snapshot.index)[0]])),
+        index=snapshot.index,
         offset=16,
     )
 
 
 def salt_agrees(replica: FileReplica, snapshot: SnapshotInfo) -> bool:
-    """True if the WAL of the snapshot's index is the one that most of the WALs around it say it is.
+    """True if the WAL of the snapshot's index is the one that the WALs beside it say it is, or, where those contradict
+    it, most of the others around: where the votes are even, neither is trusted.
 
     salt-1 minus index is the same all through a generation.
     """
     index = snapshot.index
+    beside = _salt_bases(replica, snapshot.generation, range(max(0, index - 1), index + 2))
+    own = beside.get(index)
+    if own is None or set(beside.values()) == {own}:
+        return True
     bases = _salt_bases(replica, snapshot.generation, range(max(0, index - 8), index + 9))
-    own = bases.get(index)
-    return own is None or 2 * list(bases.values()).count(own) > len(bases)
+    return 2 * list(bases.values()).count(own) > len(bases)
 
 
 def salt_base(replica: FileReplica, generation: str, index: int) -> int | None:

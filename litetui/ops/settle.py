@@ -239,6 +239,9 @@ def _end_of_segment(plan_: RestorePlan, offset: int) -> tuple[RestorePlan, int |
     info = plan_.wals[len(plan_.wals) - 1]
     path = plan_.replica.storage.path(plan_.replica.wal_path(info))
     data = b"".join(plan_.replica.read_wal_file(info))
+    if not data:
+        cause = "it is an LZ4 frame without content"
+        raise DamageError("read the WAL", cause, code="empty-file", path=path, index=info.index, offset=offset)
     size = None
     body = data[wal.HEADER_SIZE :] if offset == 0 else data
     first = plan_.wals[plan_.wals.rows_of(info.index).start]

@@ -128,7 +128,7 @@ class _Joiner:
         self._pieces.append((offset, path))
         empty = info.compressed
         for block in self._replica.read_wal_file(info):
-            empty = False
+            empty = empty and not block
             data = memoryview(block)[skip:]
             skip = max(0, skip - len(block))
             if self._end is not None:

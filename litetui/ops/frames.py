@@ -15,6 +15,7 @@ from litetui.jobs.progress import CancelToken, Reporter
 from litetui.ops.chain import frame_fault
 from litetui.ops.wals import read_index
 from litetui.replica.file import FileReplica
+from litetui.replica.types import WALInfo
 
 U32 = npt.NDArray[np.uint32]
 U64 = npt.NDArray[np.uint64]
@@ -153,6 +154,14 @@ def read_frames(
         np.array(digests, np.uint64),
         problem,
     )
+
+
+def has_just_begun(replica: FileReplica, info: WALInfo) -> bool:
+    """Whether a plain WAL has not its whole header yet, and what it has is the beginning of one."""
+    if info.size >= wal.HEADER_SIZE:
+        return False
+    data = b"".join(replica.read_wal_file(info))[:4]
+    return any(magic.to_bytes(4, "big").startswith(data) for magic in (wal.MAGIC_LITTLE, wal.MAGIC_BIG))
 
 
 @dataclass(frozen=True, slots=True)

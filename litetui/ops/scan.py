@@ -21,7 +21,7 @@ from litetui.jobs.progress import CancelToken, Reporter
 from litetui.ops import reach
 from litetui.ops.chain import Chain
 from litetui.ops.drill import Drill, Pages
-from litetui.ops.frames import best_form, read_frames
+from litetui.ops.frames import best_form, has_just_begun, read_frames
 from litetui.ops.pages import check_snapshot_size, snapshot_header
 from litetui.ops.verdict import Checked, Window
 from litetui.ops.wals import Batch, prefetched, read_index
@@ -245,9 +245,9 @@ class Scan:
         if damage is None and int(self._table.form[last]) == WHOLE and last == len(self._table) - 1:
             frames = read_frames(self._replica, self._generation, index, cancel=self._cancel, rows=source.rows)
             source.end = frames.end_of_commits
+            damage = None if has_just_begun(self._replica, self._table[last]) else frames.problem
             size = int(self._table.size[last])
-            damage = frames.problem if size >= wal.HEADER_SIZE else None
-            if damage is None and size > max(source.end, 0):
+            if damage is None and size > max(source.end, wal.HEADER_SIZE):
                 self._say_tail(index, last, size, source.end)
         return damage
 

@@ -15,7 +15,7 @@ from litetui.errors import DamageError, LitetuiError, NoSuchTargetError
 from litetui.format import wal
 from litetui.jobs.progress import CancelToken, Reporter
 from litetui.ops import reach
-from litetui.ops.frames import FrameTable, best_form, read_frames
+from litetui.ops.frames import FrameTable, best_form, has_just_begun, read_frames
 from litetui.ops.pages import expected_size, snapshot_header
 from litetui.ops.plan import RestorePlan, describe_rest_of, last_file, one_form, other_generation, plan_to
 from litetui.ops.target import Target
@@ -193,7 +193,7 @@ def _find_end(
     index = int(plan_.wals.index[-1])
     last = plan_.wals[len(plan_.wals) - 1]
     if plan_.position.offset < 0 and last.offset is not None:
-        return (*_end_of_segment(plan_, last.offset), None)
+        return (*_end_of_segment(plan_, last.offset, report, cancel), None)
     full = plan_.replica.wals(plan_.generation)
     wanted = {plan_.wals.name(r) for r in plan_.wals.rows_of(index)}
     source = [r for r in full.rows_of(index) if full.name(r) in wanted]
@@ -201,7 +201,7 @@ def _find_end(
     if plan_.position.offset >= 0:
         return (*_end_at_position(plan_, frames), frames)
     newest = index == int(full.index[-1]) and last.compressed is False
-    if newest and last.size < wal.HEADER_SIZE:  # a WAL that has just begun; all before it counts
+    if newest and has_just_begun(plan_.replica, last):  # all before it counts
         return (*_without_last(plan_, report, cancel), frames)
     if frames.problem is not None:
         raise frames.problem
@@ -235,14 +235,15 @@ def _without_last(plan_: RestorePlan, report: Reporter, cancel: CancelToken) -> 
     return replace(plan_, wals=wals, position=Pos(plan_.generation, index, 0), notes=notes), size
 
 
-def _end_of_segment(plan_: RestorePlan, offset: int) -> tuple[RestorePlan, int | None]:
+def _end_of_segment(
+    plan_: RestorePlan, offset: int, report: Reporter, cancel: CancelToken
+) -> tuple[RestorePlan, int | None]:
     info = plan_.wals[len(plan_.wals) - 1]
     path = plan_.replica.storage.path(plan_.replica.wal_path(info))
     data = b"".join(plan_.replica.read_wal_file(info))
     if not data:
         cause = "it is an LZ4 frame without content"
         raise DamageError("read the WAL", cause, code="empty-file", path=path, index=info.index, offset=offset)
-    size = None
     body = data[wal.HEADER_SIZE :] if offset == 0 else data
     first = plan_.wals[plan_.wals.rows_of(info.index).start]
     head = b"".join(plan_.replica.first_bytes(first, wal.HEADER_SIZE)) if offset else data
@@ -252,20 +253,21 @@ def _end_of_segment(plan_: RestorePlan, offset: int) -> tuple[RestorePlan, int |
         raise DamageError(
             "read the WAL", str(error), code="wal-header", path=path, index=info.index, offset=0
         ) from None
-    if body:
-        partial = len(body) % header.frame_size
-        commit = int.from_bytes(body[-header.frame_size + 4 : -header.frame_size + 8], "big")
-        if partial or not commit:
-            raise DamageError(
-                "read the WAL",
-                "the segment ends inside a frame" if partial else "the segment ends inside a transaction",
-                code="partial-frame" if partial else "incomplete-transaction",
-                path=path,
-                index=info.index,
-                offset=offset + len(data),
-            )
-        size = commit * header.page_size
-    return replace(plan_, position=Pos(plan_.generation, info.index, offset + len(data))), size
+    if not body:
+        return _without_last(plan_, report, cancel)
+    partial = len(body) % header.frame_size
+    commit = int.from_bytes(body[-header.frame_size + 4 : -header.frame_size + 8], "big")
+    if partial or not commit:
+        raise DamageError(
+            "read the WAL",
+            "the segment ends inside a frame" if partial else "the segment ends inside a transaction",
+            code="partial-frame" if partial else "incomplete-transaction",
+            path=path,
+            index=info.index,
+            offset=offset + len(data),
+        )
+    end = Pos(plan_.generation, info.index, offset + len(data))
+    return replace(plan_, position=end), commit * header.page_size
 
 
 def _end_at_position(plan_: RestorePlan, frames: FrameTable) -> tuple[RestorePlan, int]:

@@ -211,7 +211,10 @@ class Scan:
                     self._stand_alone(branch)
                 return
             if source.end != 0:
+                frames = self._result.checked.frames
                 faults, suspects = self._go_through(source, branch)
+                if damage is None and self._result.checked.frames == frames:
+                    damage = self._no_transaction(source)
         except DamageError as error:
             damage = damage or error
         except UnreadableError as error:
@@ -250,6 +253,14 @@ class Scan:
             if damage is None and size > max(source.end, wal.HEADER_SIZE):
                 self._say_tail(index, last, size, source.end)
         return damage
+
+    def _no_transaction(self, source: _Source) -> DamageError:
+        """Only a plain WAL is written with its header alone."""
+        path = self._replica.storage.path(self._replica.wal_path(self._table[source.rows[0]]))
+        cause = "it holds the header of a WAL, and no transaction"
+        return DamageError(
+            "read the WAL", cause, code="truncated", path=path, index=source.index, offset=wal.HEADER_SIZE
+        )  # fmt: skip
 
     def _go_through(self, source: _Source, branch: _Branch | None) -> tuple[list[DamageError | None], Pages]:
         """All batches of a WAL, through both chains and into the drill. A chain that finds a fault while the other goes

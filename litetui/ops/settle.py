@@ -193,7 +193,7 @@ def _find_end(
     index = int(plan_.wals.index[-1])
     last = plan_.wals[len(plan_.wals) - 1]
     if plan_.position.offset < 0 and last.offset is not None:
-        return (*_end_of_segment(plan_, last.offset, report, cancel), None)
+        return (*_end_of_segment(plan_, last.offset), None)
     full = plan_.replica.wals(plan_.generation)
     wanted = {plan_.wals.name(r) for r in plan_.wals.rows_of(index)}
     source = [r for r in full.rows_of(index) if full.name(r) in wanted]
@@ -235,9 +235,7 @@ def _without_last(plan_: RestorePlan, report: Reporter, cancel: CancelToken) -> 
     return replace(plan_, wals=wals, position=Pos(plan_.generation, index, 0), notes=notes), size
 
 
-def _end_of_segment(
-    plan_: RestorePlan, offset: int, report: Reporter, cancel: CancelToken
-) -> tuple[RestorePlan, int | None]:
+def _end_of_segment(plan_: RestorePlan, offset: int) -> tuple[RestorePlan, int | None]:
     info = plan_.wals[len(plan_.wals) - 1]
     path = plan_.replica.storage.path(plan_.replica.wal_path(info))
     data = b"".join(plan_.replica.read_wal_file(info))
@@ -253,8 +251,9 @@ def _end_of_segment(
         raise DamageError(
             "read the WAL", str(error), code="wal-header", path=path, index=info.index, offset=0
         ) from None
-    if not body:
-        return _without_last(plan_, report, cancel)
+    if not body:  # only a plain WAL is written so
+        cause = "it holds the header of a WAL, and no transaction"
+        raise DamageError("read the WAL", cause, code="truncated", path=path, index=info.index, offset=wal.HEADER_SIZE)
     partial = len(body) % header.frame_size
     commit = int.from_bytes(body[-header.frame_size + 4 : -header.frame_size + 8], "big")
     if partial or not commit:

@@ -166,12 +166,12 @@ def find_last_good(
 
 def _is_proved(replica: FileReplica, snapshot: SnapshotInfo, pos: Pos, report: Reporter, cancel: CancelToken) -> bool:
     """Whether a position that the walk from a snapshot has reached is a state that the application had."""
+    if not salt_agrees(replica, snapshot):
+        return False
     if pos.index > snapshot.index:
         return True
     if pos.offset == 0:
         return not _has_wal(replica, snapshot)
-    if not salt_agrees(replica, snapshot):
-        return False
     if pos.offset == _end_of(replica, snapshot, report, cancel):
         return True
     return prove(replica, snapshot, pos.offset, report, cancel).ok

@@ -203,7 +203,7 @@ class Scan:
         damage: DamageError | None = None
         try:
             damage = self._choose_form(source)
-            if damage is None and branch is not None:
+            if damage is None and branch is not None and self._anchor is None:
                 damage = reach.own_wal_fault(self._replica, branch.snapshot)
                 source.end = 0 if damage is not None else source.end
             if source.end == 0 and damage is None:  # it has just begun
@@ -215,6 +215,8 @@ class Scan:
                 faults, suspects = self._go_through(source, branch)
                 if damage is None and self._result.checked.frames == frames:
                     damage = self._no_transaction(source)
+                if damage is None and branch is not None and faults[0] is not None and faults[0].code == "wal-salt":
+                    damage = reach.own_wal_fault(self._replica, branch.snapshot)
         except DamageError as error:
             damage = damage or error
         except UnreadableError as error:

@@ -51,7 +51,8 @@ def without_snapshot(plan_: RestorePlan, error: DamageError) -> RestorePlan | No
     """The plan to the same target from an earlier snapshot of the generation, where the plan's own is what is damaged:
     it leads to the same bytes. None where there is none, or the damage is elsewhere."""
     snapshot = plan_.snapshot
-    own = error.operation == "read the snapshot" or (error.code == "missing-page" and error.index == snapshot.index)
+    own = error.operation == "read the snapshot"
+    own = own or (error.code in ("missing-page", "wal-salt") and error.index == snapshot.index)
     if not own or plan_.fault is not None or plan_.target.last_good:
         return None
     try:
@@ -62,7 +63,9 @@ def without_snapshot(plan_: RestorePlan, error: DamageError) -> RestorePlan | No
         return None
     if earlier.fault is not None:
         return None
-    note = f"snapshot {snapshot.index:08x} is damaged ({error.cause}): the way leads from {earlier.snapshot.index:08x}"
+    note = (
+        f"snapshot {snapshot.index:08x} does not serve ({error.cause}): the way leads from {earlier.snapshot.index:08x}"
+    )
     return replace(earlier, notes=(*earlier.notes, note))
 
 

@@ -475,7 +475,7 @@ def test_a_damaged_snapshot_is_passed_over_for_the_one_before(tmp_path: Path, da
     result = run(builder.root, None, tmp_path / "out.db")
     assert (tmp_path / "out.db").read_bytes() == history.database
     assert result.plan.snapshot.index == 0
-    assert any("snapshot 00000002 is damaged" in note for note in result.plan.notes)
+    assert any("snapshot 00000002 does not serve" in note for note in result.plan.notes)
     assert restore(builder.root, Target(GENERATION, last_good=True)) == history.database
     offset = history.ends(2)[1]
     assert restore(builder.root, position(2, offset)) == history.states[2, offset]

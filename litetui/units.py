@@ -30,6 +30,15 @@ def parse_duration(text: str) -> int:
     return sum(round(float(m[1]) * _DURATION_UNITS[m[2]]) for m in parts)
 
 
+def duration_text(ns: int) -> str:
+    """A duration as `parse_duration` reads it back exactly: `1d12h`."""
+    parts = []
+    for unit in ("d", "h", "m", "s", "ms", "us", "ns"):
+        count, ns = divmod(ns, _DURATION_UNITS[unit])
+        parts += [f"{count}{unit}"] if count else []
+    return "".join(parts) or "0s"
+
+
 def parse_time(text: str) -> int:
     """An RFC 3339 time with its zone to ns since the epoch, exactly. Raises UsageError."""
     m = _RFC3339.fullmatch(text.strip())

@@ -29,6 +29,8 @@ from textual.widgets import Input  # noqa: E402
 
 from litetui.jobs.job import Job  # noqa: E402
 from litetui.jobs.progress import CancelToken, Progress, Reporter  # noqa: E402
+from litetui.ops import drill  # noqa: E402
+from litetui.ops.retention import planning  # noqa: E402
 from litetui.replica import detect  # noqa: E402
 from litetui.replica.types import Pos  # noqa: E402
 from litetui.tui import preview, write_plan  # noqa: E402
@@ -51,6 +53,7 @@ class Picture:
     size: tuple[int, int] = (120, 34)
     theme: str = "textual-dark"
     damage: bool = False
+    flipped: bool = False
     job: bool = False
     attached: bool = False
 
@@ -66,6 +69,8 @@ PICTURES = (
     Picture("replicate", ("3",), size=(140, 34), attached=True),
     Picture("sync", size=(120, 34), attached=True),
     Picture("damage", damage=True),
+    Picture("validation", ("v", "right", "enter"), flipped=True),
+    Picture("retention", ("t", "ctrl+u", *"44s", "enter")),
     Picture("narrow", ("2",), size=(80, 24)),
     Picture("light", TO_WAL, theme="textual-light"),
 )
@@ -85,6 +90,8 @@ def one_path() -> Iterator[None]:
         patch.object(detect, "open_replica", opened),
         patch.object(restore, "propose_output", lambda _: "/var/tmp/app-restored.db"),
         patch.object(preview, "_free", lambda _: 38_000_000_000),
+        patch.object(drill, "free_bytes", lambda _: 38_000_000_000),
+        patch.object(planning, "free_bytes", lambda _: 38_000_000_000),
     ):
         yield
 
@@ -96,6 +103,17 @@ def newest_ns(replica: Path) -> int:
 def newest_position(replica: Path) -> Pos:
     opened = detect.open_replica(replica)
     return opened.calc_pos(opened.generations()[0])
+
+
+def flip(replica: Path) -> None:
+    """Turn a bit in a WAL file in the middle of the newest generation; its time stays."""
+    generation = replica / "generations" / newest_position(replica).generation
+    files = sorted((generation / "wal").iterdir())
+    path = files[len(files) // 2]
+    info, data = path.stat(), bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0x10
+    path.write_bytes(data)
+    os.utime(path, ns=(info.st_atime_ns, info.st_mtime_ns))
 
 
 def half_way(release: Event) -> Callable[[Reporter, CancelToken], None]:
@@ -162,6 +180,8 @@ def main() -> None:
             if picture.damage:
                 for wal in replica.glob("generations/*/wal/00000006_*"):
                     wal.unlink()
+            if picture.flipped:
+                flip(replica)
             with attached(newest_position(replica).generation):
                 asyncio.run(take(picture, replica, now_ns))
 

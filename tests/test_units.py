@@ -19,6 +19,11 @@ def test_durations(text: str, seconds: float) -> None:
     assert units.parse_duration(text) == seconds * NS
 
 
+@given(st.integers(0, 9_000 * 86400 * NS))
+def test_durations_as_text(ns: int) -> None:
+    assert units.parse_duration(units.duration_text(ns)) == ns
+
+
 @pytest.mark.parametrize("text", ["", "10", "h", "10 m", "-1h", "1y", "1h-", "1e3s", "10m ago", "١h"])
 def test_what_is_no_duration(text: str) -> None:
     with pytest.raises(UsageError) as caught:

@@ -3,7 +3,7 @@
 numpy and the codecs are imported by the commands that need them, so that `--help` stays fast.
 """
 
-from litetui.cli import check, live, look, restore
+from litetui.cli import check, live, look, restore, retention
 from litetui.cli.main import cli, run
 
-__all__ = ["check", "cli", "live", "look", "restore", "run"]
+__all__ = ["check", "cli", "live", "look", "restore", "retention", "run"]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from litetui.errors import Cancelled
+from litetui.errors import Cancelled, UsageError
 from litetui.jobs.progress import CancelToken, Reporter
 from litetui.units import format_time, printable
 
@@ -44,7 +44,9 @@ def interruptible() -> Iterator[CancelToken]:
     before = {s: signal.signal(s, lambda *_: token.cancel()) for s in names}
     try:
         yield token
-    except Cancelled:
+    except Cancelled as error:
+        if error.cause != Cancelled().cause:
+            raise  # it says itself how far it came
         raise Cancelled("go on", "interrupted; nothing was left behind") from None
     finally:
         for s, handler in before.items():
@@ -67,6 +69,12 @@ def progress(verbose: bool) -> Iterator[Reporter]:
 
     with drawn(report):
         yield report
+
+
+def refuse_readonly() -> None:
+    """Raises UsageError where litetui was started with --readonly."""
+    if (click.get_current_context().obj or {}).get("readonly"):
+        raise UsageError("write into the replica", "started with --readonly", hint="leave --readonly away")
 
 
 def time_or_none(ns: int | None) -> str | None:

@@ -7,11 +7,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from litetui.cli.common import PATH, as_json_option, interruptible, print_json, progress
+from litetui.cli.common import PATH, as_json_option, interruptible, print_json, progress, refuse_readonly
 from litetui.cli.main import cli
 from litetui.errors import LitetuiError, UsageError
 from litetui.jobs.progress import Reporter
@@ -84,7 +85,7 @@ def _sync_once(
 ) -> None:
     from litetui.ops import sync as ops
 
-    _refuse_readonly()
+    refuse_readonly()
     with interruptible() as cancel, progress(verbose) as report:
         result = ops.run(
             database, replica, layout=layout, takeover=takeover, snapshot=snapshot, report=report, cancel=cancel
@@ -95,11 +96,6 @@ def _sync_once(
     if snapshot and not result.snapshot_created:
         click.echo(f"  no new snapshot: that of index {result.pos.index:08x} is there, and the WAL leads on from it")
     return None
-
-
-def _refuse_readonly() -> None:
-    if (click.get_current_context().obj or {}).get("readonly"):
-        raise UsageError("write into the replica", "started with --readonly", hint="leave --readonly away")
 
 
 def _result_json(result: SyncResult) -> dict[str, Any]:
@@ -139,9 +135,9 @@ def _print_result(replica: str, result: SyncResult) -> None:
 @click.argument("replicas", metavar="REPLICA…", type=PATH, nargs=-1, required=True)
 @_layout
 @_every("--sync-interval", "1s", "Write into the replicas at most so often.")
-@_every("--retention", "24h", "How long to keep; this version deletes nothing yet.")
+@_every("--retention", "24h", "Delete what no state within it needs; 0: nothing.")
 @_every("--retention-check-interval", "1h", "How often to look for what is older.")
-@_every("--validation-interval", "0", "How often to validate; 0: never. Not in this version yet.")
+@_every("--validation-interval", "0", "Compare the replicas with the database so often; 0: never.")
 @_every("--monitor-interval", "1s", "Look for new transactions so often.")
 @_every("--checkpoint-interval", "1m", "Checkpoint at least so often while there are writes.")
 @click.option("--min-checkpoint-pages", type=click.IntRange(1), default=1000, show_default=True, metavar="N")
@@ -173,23 +169,24 @@ def replicate(
     database ruin each other.
     """
     from litetui.ops.replicate import Options, Replicator
+    from litetui.ops.retention import periodic
     from litetui.primary import Limits
 
-    _refuse_readonly()
-    if validation_interval:
-        raise UsageError("replicate", "--validation-interval: validation is not in this version yet")
+    refuse_readonly()
     if min_checkpoint_pages > max_checkpoint_pages:
         raise UsageError("replicate", "--min-checkpoint-pages is above --max-checkpoint-pages")
     options = Options(
         layout=layout,
         monitor_interval_s=monitor_interval,
         sync_interval_s=sync_interval,
-        retention_check_interval_s=retention_check_interval,
+        retention_check_interval_s=min(retention_check_interval, retention),
         validation_interval_s=validation_interval,
         takeover=takeover,
         limits=Limits(min_checkpoint_pages, max_checkpoint_pages, checkpoint_interval),
     )
     with interruptible() as cancel, progress(verbose) if once else _log_lines(verbose) as report:
+        if retention:
+            options = replace(options, retain=periodic(database, round(retention * NS), report))
         replicator = Replicator(database, replicas, options, report)
         if once:
             results = replicator.once(cancel)

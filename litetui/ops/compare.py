@@ -50,10 +50,17 @@ def another_database(replica: FileReplica) -> Finding | None:
     of this: where something cannot be read, there is nothing to compare.
     """
     generations = replica.generations()[:2]
-    if len(generations) < 2:
-        return None
-    newest, before = generations
-    now, was = _end(replica, newest), _end(replica, before)
+    return differs(replica, *generations) if len(generations) == 2 else None
+
+
+def is_known(replica: FileReplica, generation: str) -> bool:
+    """Whether the database at the end of a generation can be told at all."""
+    return _end(replica, generation) is not None
+
+
+def differs(replica: FileReplica, newer: str, before: str) -> Finding | None:
+    """The same of any two generations, one after the other."""
+    now, was = _end(replica, newer), _end(replica, before)
     if now is None or was is None:
         return None
     shrunk = was.pages >= FEWEST_PAGES and now.size * SHRUNK_TO < was.size
@@ -61,7 +68,8 @@ def another_database(replica: FileReplica) -> Finding | None:
     if not shrunk and not lost:
         return None
     words = (
-        f"the newest generation {newest} ends with {format_size(now.size)} ({now.pages} pages), "
+        f"{'the newest ' if newer == replica.generations()[0] else ''}generation {newer} ends with "
+        f"{format_size(now.size)} ({now.pages} pages), "
         f"the one before it, {before}, with {format_size(was.size)} ({was.pages} pages)"
     )
     if lost:
@@ -73,7 +81,7 @@ def another_database(replica: FileReplica) -> Finding | None:
         CODE,
         f"{words}: the application may have come up with an empty database",
         f"to have the earlier one: litetui restore {shlex.quote(printable(replica.path))} --generation {before} -o OUT",
-        generation=newest,
+        generation=newer,
     )
 
 

@@ -1,7 +1,8 @@
 """Prometheus metrics of a replicator, under the names of Litestream 0.3.13 and with its labels.
 
 Read from the replicator's own counters when somebody asks: replication itself pays nothing for them. Needs the extra
-`metrics` (prometheus-client). Litestream's counters do not end in `_total`, so they are exposed without a type.
+`metrics` (prometheus-client). Litestream's counters do not end in `_total`, but for one, so they are exposed without
+a type.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from litetui.ops.replicate import Replicator
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
-Kind = Literal["gauge", "unknown"]
+Kind = Literal["gauge", "counter", "unknown"]
 Row = tuple[dict[str, str], float]
 
 
@@ -73,14 +74,21 @@ class Collector:
         yield _family("replica_wal_bytes", "unknown", "Bytes of WAL written", [(at, r.wal_bytes) for at, r in own])
         yield _family("replica_wal_index", "gauge", "Index of the position", [(at, r.pos.index) for at, r in own])
         yield _family("replica_wal_offset", "gauge", "Offset of the position", [(at, r.pos.offset) for at, r in own])
+        done = [
+            ({**db, "name": name, "status": status}, count)
+            for name, counts in self._replicator.validator.counts.items()
+            for status, count in counts.items()
+        ]
+        yield _family("replica_validation_total", "counter", "Comparisons with the database", done)
 
 
 def _family(name: str, kind: Kind, help: str, values: Iterable[Row]) -> Metric:
     from prometheus_client.core import Metric
 
-    family = Metric(f"litestream_{name}", help, kind)
+    name = f"litestream_{name}"
+    family = Metric(name.removesuffix("_total"), help, kind)
     for labels, value in values:
-        family.add_sample(family.name, labels, value)
+        family.add_sample(name, labels, value)
     return family
 
 

@@ -159,8 +159,8 @@ def snapshot_header(blocks: Iterator[bytes], path: str, index: int) -> tuple[dbh
 
 
 def expected_size(head: dbheader.DatabaseHeader, info: SnapshotInfo) -> int:
-    """How large a snapshot's content will be, in bytes, by its header. That has no checksum of its own: no more than LZ4
-    can make of what is stored."""
+    """How large a snapshot's content will be, in bytes, by its header. That has no checksum of its own: no more than
+    LZ4 can make of what is stored."""
     if not info.compressed:
         return info.size
     return min(head.page_count * head.page_size, _MOST_RATIO * info.size + head.page_size)

@@ -7,6 +7,7 @@ as the shadow WALs are kept until every replica has them.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -17,6 +18,8 @@ from litetui.format.position import Pos
 from litetui.jobs.loop import Loop
 from litetui.jobs.progress import CancelToken, Reporter
 from litetui.ops.sync import SyncResult, bind, existing, run_open
+from litetui.ops.validator import Validator
+from litetui.ops.verdict import LiveCheck
 from litetui.primary.database import Database, Limits
 from litetui.primary.shadow import avoid
 from litetui.replica.file import FileReplica
@@ -30,7 +33,7 @@ Periodic = Callable[[FileReplica, CancelToken], None]
 @dataclass(frozen=True, slots=True)
 class Options:
     """Intervals in seconds, with Litestream's defaults. `retain` and `validate` are called for each replica, every so
-    often; None or an interval of 0: never."""
+    often; an interval of 0: never. Without a `validate` each replica is compared with the database (live_check)."""
 
     layout: Layout | None = None
     monitor_interval_s: float = 1.0
@@ -45,7 +48,8 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class ReplicaState:
-    """One replica as it is now: its position, when it was last in step, and what last went wrong (None: nothing)."""
+    """One replica as it is now: its position, when it was last in step, what is wrong (None: nothing), and what came of
+    its last comparison with the database."""
 
     name: str
     path: str
@@ -53,6 +57,7 @@ class ReplicaState:
     wal_bytes: int
     synced_ns: int | None
     error: LitetuiError | None
+    validation: LiveCheck | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,7 @@ class Replicator:
             existing(path)
         self.replicas = [bind(self.database, p, self.options.layout, n) for p, n in zip(replicas, names, strict=True)]
         self._errors: dict[str, LitetuiError] = {}
+        self.validator = Validator(self.database, names, self.report)
         self._synced_ns: dict[str, int] = {}
         self._monitor = Loop(
             "monitor",
@@ -147,8 +153,8 @@ class Replicator:
                 failed=self._failure_of(replica),
                 done=self._success_of(replica),
             )
-        o = self.options
-        for work, interval in ((o.retain, o.retention_check_interval_s), (o.validate, o.validation_interval_s)):
+        o, validate = self.options, self.options.validate or self.validator
+        for work, interval in ((o.retain, o.retention_check_interval_s), (validate, o.validation_interval_s)):
             if work is not None and interval > 0:
                 self._periodic += [self._every(work, interval, replica) for replica in self.replicas]
         for loop in self._periodic:
@@ -156,7 +162,8 @@ class Replicator:
 
     def _every(self, work: Periodic, interval: float, replica: FileReplica) -> Loop:
         def call() -> None:
-            work(replica, self._cancel)
+            with contextlib.suppress(Cancelled):  # it is the end
+                work(replica, self._cancel)
 
         return Loop(f"periodic-{replica.name}", interval, call, self._failure_of(replica), every=interval)
 
@@ -257,7 +264,13 @@ class Replicator:
             self.database.pos(),
             tuple(
                 ReplicaState(
-                    r.name, r.path, r.last_pos, r.wal_bytes, self._synced_ns.get(r.name), self._errors.get(r.name)
+                    r.name,
+                    r.path,
+                    r.last_pos,
+                    r.wal_bytes,
+                    self._synced_ns.get(r.name),
+                    self._errors.get(r.name) or self.validator.mismatches.get(r.name),
+                    self.validator.checks.get(r.name),
                 )
                 for r in self.replicas
             ),

@@ -1,7 +1,8 @@
 """The connections to a live database: the long read lock, the write lock, checkpoints, and the one descriptor.
 
 Four connections, none of which checkpoints when it is closed: two readers, of which one holds the WAL in place; a
-writer; and one for checkpoints, which writes nothing itself. The descriptor is opened before the first of them and
+writer; and one for checkpoints, which writes nothing itself. A fifth keeps the database's file as it is while it is
+compared with a replica. The descriptor is opened before the first of them and
 closed after the last: closing any descriptor of the database drops every lock that this process holds on it
 (FORMAT-v0.3, section 10). Raises apsw.Error and OSError, which `explained` turns into words.
 """
@@ -40,6 +41,7 @@ class Connections:
         self.page_size = 0
         self.identity = (0, 0)
         self._fd = -1
+        self._freezer: apsw.Connection | None = None
         self._busy_ms = round(busy_timeout_s * 1000)
         try:
             self._open(max_wal_pages)
@@ -87,7 +89,7 @@ class Connections:
         """The WAL stays as it is, also when these were the last connections to it."""
         for connection in self._all:
             connection.close(True)
-        self._all = []
+        self._all, self._freezer = [], None
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
@@ -129,21 +131,36 @@ class Connections:
         It may still restart once, if all of it was in the database when the lock was taken; what comes after that
         cannot get into the database against the lock, so it cannot restart again.
         """
-        _begin_read(self._reader)
+        begin_read(self._reader)
 
     def move_hold(self) -> None:
         """Hold the WAL at its present end instead, without letting go in between: a checkpoint may go up to there."""
-        _begin_read(self._next_reader)
+        begin_read(self._next_reader)
         self._reader, self._next_reader = self._next_reader, self._reader
-        _rows(self._next_reader, "ROLLBACK")
+        rows(self._next_reader, "ROLLBACK")
 
     def let_go(self) -> None:
         if self._reader.in_transaction:
-            _rows(self._reader, "ROLLBACK")
+            rows(self._reader, "ROLLBACK")
+
+    def freeze(self) -> None:
+        """Keep everybody's checkpoints out of the database's file until `thaw`. All of the WAL must be in it, and the
+        write lock held: then what is written later cannot get there against this read lock, whether the WAL goes on
+        or restarts."""
+        self.thaw()
+        self._freezer = self._connect()
+        begin_read(self._freezer)
+
+    def thaw(self) -> None:
+        """Does nothing where nothing is frozen."""
+        if self._freezer is not None:
+            self._all.remove(self._freezer)
+            self._freezer.close(True)
+            self._freezer = None
 
     def data_version(self) -> int:
         """A number that changes with every commit of anybody, ours included."""
-        return _rows(self._checkpointer, "PRAGMA data_version")[0][0]
+        return rows(self._checkpointer, "PRAGMA data_version")[0][0]
 
     def committed_frames(self) -> int:
         """How many frames of the WAL SQLite counts as committed, by the WAL's index; nothing is moved."""
@@ -155,32 +172,32 @@ class Connections:
     @contextmanager
     def write_lock(self) -> Iterator[None]:
         """Keep every other writer out; committed at the end."""
-        _rows(self._writer, "BEGIN IMMEDIATE")
+        rows(self._writer, "BEGIN IMMEDIATE")
         try:
             yield
         except BaseException:
             if self._writer.in_transaction:
-                _rows(self._writer, "ROLLBACK")
+                rows(self._writer, "ROLLBACK")
             raise
-        _rows(self._writer, "COMMIT")
+        rows(self._writer, "COMMIT")
 
     def make_tables(self) -> None:
         """Litestream's two tables, where they are missing."""
         names = "'_litestream_seq', '_litestream_lock'"
-        (count,) = _rows(self._writer, f"SELECT count(*) FROM sqlite_schema WHERE name IN ({names})")[0]
+        (count,) = rows(self._writer, f"SELECT count(*) FROM sqlite_schema WHERE name IN ({names})")[0]
         if count < 2:
             with self.write_lock():
                 for statement in _TABLES:
-                    _rows(self._writer, statement)
+                    rows(self._writer, statement)
 
     def bump(self) -> None:
         """Force a write, so that the WAL has a header and a frame; also where the application dropped the tables."""
         for statement in (*_TABLES, _BUMP):
-            _rows(self._writer, statement)
+            rows(self._writer, statement)
 
     def checkpoint(self, mode: Mode) -> tuple[bool, int]:
         """Whether all frames of the WAL were moved, and how many it has."""
-        busy, frames, moved = _rows(self._checkpointer, f"PRAGMA wal_checkpoint({mode})")[0]
+        busy, frames, moved = rows(self._checkpointer, f"PRAGMA wal_checkpoint({mode})")[0]
         return not busy and frames == moved, frames
 
 
@@ -193,17 +210,17 @@ def _identity(path: str) -> tuple[int, int] | None:
     return info.st_dev, info.st_ino
 
 
-def _begin_read(connection: apsw.Connection) -> None:
+def begin_read(connection: apsw.Connection) -> None:
     """Begin a read transaction, or leave the connection without one."""
-    _rows(connection, "BEGIN")
+    rows(connection, "BEGIN")
     try:
-        _rows(connection, "SELECT count(*) FROM sqlite_schema")
+        rows(connection, "SELECT count(*) FROM sqlite_schema")
     except BaseException:
-        _rows(connection, "ROLLBACK")
+        rows(connection, "ROLLBACK")
         raise
 
 
-def _rows(connection: apsw.Connection, statement: str) -> list[tuple[int, ...]]:
+def rows(connection: apsw.Connection, statement: str) -> list[tuple[int, ...]]:
     """Run one statement to its end: apsw stops at the first row unless all are fetched."""
     return list(connection.execute(statement))
 

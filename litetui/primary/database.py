@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import apsw
 
-from litetui.errors import PrimaryError
+from litetui.errors import LockedError, PrimaryError
 from litetui.files import Owner, make_folder
 from litetui.format import wal
 from litetui.format.position import Pos
@@ -32,6 +32,7 @@ from litetui.units import NS
 
 _LOOKS = 2  # a sync copies so often again before it keeps writers out
 _RESTART_PAUSE = 10.0  # a RESTART that readers block holds up all writers for the busy timeout: not each second
+_REST_PAUSE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,8 @@ class Database:
         self._ends: dict[tuple[str, int], int] = {}
         self._seen_version = -1
         self._holds = 0
+        self._resting = threading.Lock()
+        self._frozen_at = Pos()
         self._next_restart = 0.0
         self._next_passive = 0.0
 
@@ -513,14 +516,14 @@ class Database:
         finally:
             self._tell()
 
-    def _checkpoint(self, mode: Mode) -> bool:
+    def _checkpoint(self, mode: Mode, *, freeze: bool = False) -> bool:
         self._sync(None)
         if self._wal_is_empty():
-            return True
+            return not freeze or self._freeze_emptied()
         self._shadows.sync_to_disk()
         began = time.monotonic()
         try:
-            done = self._passive() if mode == "PASSIVE" else self._restart()
+            done = self._passive(freeze) if mode == "PASSIVE" else self._restart()
             if done:
                 self._next_index()
         except apsw.BusyError:
@@ -536,11 +539,11 @@ class Database:
             self._next_restart = pause + _RESTART_PAUSE
         return done
 
-    def _passive(self) -> bool:
+    def _passive(self, freeze: bool) -> bool:
         # Most of it is moved while others write; what is left keeps them out only for a moment. While we hold the write
         # lock nobody can restart the WAL, so the read lock may be let go and taken anew.
-        self._complete = False
         self._sqlite.move_hold()
+        self._complete = self._complete and self._sqlite.data_version() == self._seen_version
         self._sqlite.checkpoint("PASSIVE")
         with self._sqlite.write_lock():
             self._copy(None)
@@ -550,10 +553,24 @@ class Database:
             self._let_go()
             try:
                 done, _ = self._sqlite.checkpoint("PASSIVE")
+                if done and freeze:
+                    self._freeze()
             finally:
                 self._hold_wal()
             self._copy(None)
         return done
+
+    def _freeze(self) -> None:
+        self._sqlite.freeze()
+        self._frozen_at = self.pos()
+
+    def _freeze_emptied(self) -> bool:
+        """The same for a WAL that was emptied under our lock: all that the shadow has is in the database."""
+        with self._sqlite.write_lock():
+            if not self._complete or not self._wal_is_empty():
+                return False
+            self._freeze()
+            return True
 
     def _restart(self) -> bool:
         self._let_go()
@@ -569,7 +586,7 @@ class Database:
         """Write a frame, which restarts a WAL that is wholly in the database, and go on in the new one."""
         with self._sqlite.write_lock():
             self._copy(None)
-            if not self._complete:
+            if not self._complete or self._wal_is_empty():  # whoever emptied it goes on with the next salt, not we
                 return
             self._shadows.sync_to_disk()
             self._sqlite.bump()
@@ -588,6 +605,61 @@ class Database:
         finally:
             with self._mutex:
                 self._holds -= 1
+
+    @contextmanager
+    def at_rest(self, patience_s: float = 10.0, cancel: CancelToken | None = None) -> Iterator[Pos]:
+        """While this lasts, the database's file holds the state of one position and nobody changes it, though writers
+        go on; gives the position, which ends its index unless readers held the WAL. No checkpoint of ours meanwhile.
+
+        It is a PASSIVE checkpoint under the write lock, not a RESTART: that one lets go of the WAL while others write,
+        which under load costs a generation. Raises LockedError where readers, a writer or a snapshot are in the way
+        for so many seconds; PrimaryError at the end if it was not one file all the while.
+        """
+        cancel = cancel or CancelToken()
+        while not self._resting.acquire(timeout=0.1):
+            cancel.check()
+        try:
+            connections, at = self._come_to_rest(time.monotonic() + patience_s, cancel)
+            try:
+                yield at
+                if self._connections is not connections:
+                    hint = "try again"
+                    raise PrimaryError("read the database", "it was opened anew meanwhile", path=self.path, hint=hint)
+            finally:
+                with self._mutex:
+                    self._holds -= 1
+                    if self._connections is connections:
+                        connections.thaw()
+        finally:
+            self._resting.release()
+
+    def _come_to_rest(self, deadline: float, cancel: CancelToken) -> tuple[Connections, Pos]:
+        while True:
+            cancel.check()
+            try:
+                with self._mutex, self._errors("checkpoint the database"):
+                    self._check_identity()
+                    if not self._holds and self._frozen():
+                        self._holds += 1
+                        return self._sqlite, self._frozen_at
+                    cause = "a snapshot is being taken" if self._holds else "long reads keep the WAL in place"
+            except LockedError as error:
+                cause = error.cause
+            finally:
+                self._tell()
+            if time.monotonic() >= deadline:
+                hint = "end long reads, or wait for the next time"
+                raise LockedError("bring the database to rest", cause, path=self.path, hint=hint)
+            cancel.wait(_REST_PAUSE)
+
+    def _frozen(self) -> bool:
+        done = False
+        try:
+            done = self._checkpoint("PASSIVE", freeze=True)
+        finally:
+            if not done:
+                self._sqlite.thaw()
+        return done
 
     # ---- cleaning
 

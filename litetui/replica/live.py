@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 import numpy as np
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from litetui.replica.file import FileReplica
 
 Layout = Literal["wal", "segments"]
+T = TypeVar("T")
 _BLOCK = 4 << 20
 _SNAPSHOT_BLOCK = 1 << 20
 _TRIES = 3
@@ -108,6 +109,21 @@ class Live:
 
         return self._run(work, report, cancel)
 
+    def exclusively(self, work: Callable[[ReplicaWriter], T], cancel: CancelToken | None = None) -> T:
+        """Do something else to the replica's files, while nothing is synced by this process or another."""
+        with self._turn(cancel or CancelToken()), self.writer.locked():
+            return work(self.writer)
+
+    @contextmanager
+    def _turn(self, cancel: CancelToken) -> Iterator[None]:
+        while not self._mutex.acquire(timeout=0.1):
+            cancel.check()
+        try:
+            cancel.check()
+            yield
+        finally:
+            self._mutex.release()
+
     def _run(
         self,
         work: Callable[[Reporter, CancelToken], ReplicaChange],
@@ -115,31 +131,27 @@ class Live:
         cancel: CancelToken | None,
     ) -> ReplicaChange:
         report, cancel = report or Reporter(), cancel or CancelToken()
-        while not self._mutex.acquire(timeout=0.1):
-            cancel.check()
-        try:
-            cancel.check()
-            self._ready()
-            with self.writer.locked():
-                for _ in range(_TRIES):
-                    try:
-                        return work(report, cancel)
-                    except _Ended:
-                        continue
-                    except _CannotGoOn as why:
-                        report.log(f"a new generation is needed: {why}", "warning")
-                        self.database.new_generation(str(why))
-            raise OutputError(
-                "sync the replica",
-                "generation after generation ends while it is written",
-                path=self.replica.path,
-                hint="something restarts the WAL all the time: see the log, stop the other replicator",
-            )
-        except BaseException:
-            self.pos = Pos()
-            raise
-        finally:
-            self._mutex.release()
+        with self._turn(cancel):
+            try:
+                self._ready()
+                with self.writer.locked():
+                    for _ in range(_TRIES):
+                        try:
+                            return work(report, cancel)
+                        except _Ended:
+                            continue
+                        except _CannotGoOn as why:
+                            report.log(f"a new generation is needed: {why}", "warning")
+                            self.database.new_generation(str(why))
+                raise OutputError(
+                    "sync the replica",
+                    "generation after generation ends while it is written",
+                    path=self.replica.path,
+                    hint="something restarts the WAL all the time: see the log, stop the other replicator",
+                )
+            except BaseException:
+                self.pos = Pos()
+                raise
 
     def _ready(self) -> None:
         self.writer.owner = self.database.owner()

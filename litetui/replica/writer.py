@@ -11,7 +11,7 @@ import errno
 import fcntl
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 
 from litetui.errors import OutputError
@@ -168,6 +168,45 @@ class ReplicaWriter:
             self._replace(path, lz4.compress_stream(_blocks(source.fileno())), info.st_mtime_ns)
             os.unlink(plain)
             fsync(folder)
+
+    def delete(self, folder: str, files: Iterable[str]) -> Generator[bool, None, None]:
+        """Remove files of a folder, one after the other in this order, and say of each whether it was still there. The
+        folder is on the disk when this ends or is closed."""
+        with self._errors(folder):
+            fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            for name in files:
+                with self._errors(os.path.join(folder, name)):
+                    try:
+                        os.unlink(name, dir_fd=fd)
+                        there = True
+                    except FileNotFoundError:
+                        there = False
+                yield there
+        finally:
+            try:
+                with self._errors(folder):
+                    os.fsync(fd)
+            finally:
+                os.close(fd)
+
+    def remove_folders(self, generation: str) -> bool:
+        """Remove the folders of a generation that has no files; what is not empty stays. True if all went."""
+        base = os.path.join(self.root, "generations", generation)
+        gone = True
+        for folder in (self.snapshot_folder(generation), self.wal_folder(generation), base):
+            with self._errors(folder):
+                try:
+                    os.rmdir(folder)
+                except FileNotFoundError:
+                    continue
+                except OSError as error:
+                    if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                        raise
+                    gone = False
+        with self._errors(base):
+            fsync(os.path.dirname(base))
+        return gone
 
     def _replace(self, path: str, pieces: Iterable[bytes], mtime_ns: int | None = None) -> None:
         tmp, folder = path + ".tmp", os.path.dirname(path)

@@ -21,6 +21,7 @@ from litetui.errors import LitetuiError, NotAReplicaError
 from litetui.jobs.job import Job, State
 from litetui.jobs.runner import Runner
 from litetui.tui.bridge import Bridge
+from litetui.tui.checking import Checking
 from litetui.tui.contrast import readable
 from litetui.tui.messages import JobChanged, JobsMoved, LoadAnswered, LogLines, Stopped
 from litetui.tui.model import ReplicaView, look
@@ -28,12 +29,14 @@ from litetui.tui.outline import Key
 from litetui.tui.palette import ActionCommands
 from litetui.tui.primary import PrimaryView, judge, look_at
 from litetui.tui.replication import ReplicateJob
-from litetui.tui.report import command_for, copied_text, job_lines, outcome, result_lines
+from litetui.tui.report import alarm_of, command_for, copied_text, job_lines, outcome, result_lines
+from litetui.tui.retaining import Retaining
 from litetui.tui.screens.attach import AttachDialog
 from litetui.tui.screens.browser import Browser
 from litetui.tui.screens.job import JobScreen
 from litetui.tui.screens.open import DEMO, OpenDialog
 from litetui.tui.screens.quit import QuitDialog
+from litetui.tui.screens.report import ReportScreen
 from litetui.tui.settings import Settings, locale_is_utf8
 from litetui.tui.signals import INTERRUPTED, ending_on_signals
 from litetui.tui.textutil import clean
@@ -69,6 +72,8 @@ class LitetuiApp(App[int]):
         self.database: str | None = None
         self.settings = settings
         self.writing = Writing(self)
+        self.checking = Checking(self)
+        self.retaining = Retaining(self)
         self.runner = Runner()
         self.bridge = Bridge(self, self.runner)
         self.replica: FileReplica | None = None
@@ -229,7 +234,7 @@ class LitetuiApp(App[int]):
             if self._held is not None:
                 self._held.append(event)
                 return
-            if isinstance(self.screen, Browser) and self.screen.opens_dialog(event.key):
+            if isinstance(self.screen, Browser | ReportScreen) and self.screen.opens_dialog(event.key):
                 self._held = []
                 self.set_timer(HOLD_SECONDS, self.let_keys_through)
         await super().on_event(event)
@@ -250,6 +255,8 @@ class LitetuiApp(App[int]):
             words = {
                 "replicate": "a last sync is made",
                 "sync": "what is whole in the replica stays, the next sync goes on from there",
+                "retention": "what was deleted before stays deleted",
+                "validate": "it has written nothing",
             }
             self.say(f"cancelling {job.kind} {job.id}: {words.get(job.kind, 'nothing of it will be left behind')}")
 
@@ -257,14 +264,15 @@ class LitetuiApp(App[int]):
     def _job_changed(self, event: JobChanged) -> None:
         job = event.job
         self.bridge.job_changed(job)
+        self.checking.note(job)
         self._pass_on(lambda: JobChanged(job))
         if not job.state.ended or job.id in self._ended:
             return
         self._ended.add(job.id)
         if not self.leaving and not self._looks_at(job):
             severity: SeverityLevel = "information"
-            if job.state is not State.DONE:
-                severity = "error" if job.state is State.FAILED else "warning"
+            if job.state is not State.DONE or (alarm := alarm_of(job)):
+                severity = "error" if job.state is State.FAILED or (job.result and alarm == "error") else "warning"
             words = job.error.cause if job.error is not None else outcome(job)
             hint = f"; try: {job.error.hint}" if job.state is State.FAILED and job.error and job.error.hint else ""
             self.say(f"{job.kind} {job.id} {job.state.value}: {words}{hint}", severity=severity)
@@ -275,7 +283,7 @@ class LitetuiApp(App[int]):
 
     def _looks_at(self, job: Job) -> bool:
         """Whether the end of the job is before the eyes anyway."""
-        if isinstance(self.screen, JobScreen):
+        if isinstance(self.screen, JobScreen | ReportScreen):
             return self.screen.job is job
         return self.screen is self.browser and self.browser.pane == "jobs"
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One fact. `status` is "", "success", "warning" or "error"."""
+    """One fact. `status` is "", "success", "warning" or "error"; the highest `drop` goes first."""
 
     label: str
     value: str
     note: str = ""
     status: str = ""
+    drop: int = 0

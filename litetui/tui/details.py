@@ -5,14 +5,16 @@ Colour follows the evidence: names alone never make anything green.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from litetui.errors import DamageError, LitetuiError
+from litetui.errors import LitetuiError
 from litetui.jobs.job import Job
+from litetui.replica.types import Finding
 from litetui.tui import primary
 from litetui.tui.cards import Card
+from litetui.tui.evidence import Check, Checks, checked_card, checked_of, evidence
 from litetui.tui.model import GenerationView, ReplicaView
 from litetui.tui.outline import Key, find_group, group_text
 from litetui.tui.sources import (
@@ -57,58 +59,13 @@ class Detail:
     start_tab: str = ""
 
 
-def headline(view: ReplicaView, now_ns: int, jobs: Sequence[Job] = ()) -> Note:
-    """The answer of the first screen, with its evidence: text and status. Restores read bytes, so they are evidence."""
-    newest = view.newest
-    elsewhere = next((f for f in view.findings if f.code in ("ltx-beside", "unreadable")), None)
-    if elsewhere is not None and elsewhere.severity == "error":
-        ltx = elsewhere.code == "ltx-beside"
-        return ("latest is in ltx/ (Litestream v0.5)" if ltx else "not known: a part cannot be read", "error")
-    if newest is None:
-        return ("no generations: nothing to restore", "error")
-    if not newest.survey.restorable:
-        return (f"latest does not restore: {_without_name(newest.survey.why_not, newest).split(': ')[0]}", "error")
-    error = next((f for f in newest.survey.findings if f.severity == "error"), None)
-    if error is not None:
-        return (f"damaged: {_without_name(error.message, newest)}", "error")
-    updated = newest.stats.updated_ns
-    if updated is None:
-        return ("no files", "error")
-    if (met := _evidence(view, newest, now_ns, jobs)) is not None:
-        return met
-    until, age = format_clock(updated, now_ns, millis=False), format_age(updated, now_ns)
-    return (f"names complete to {until} ({age}), content not checked", "")
-
-
-def _evidence(view: ReplicaView, newest: GenerationView, now_ns: int, jobs: Sequence[Job]) -> Note | None:
-    """What the last restore from the newest generation met."""
-    for job in reversed(jobs):
-        if job.kind != "restore" or job.target != view.path or job.ended_ns is None:
-            continue
-        age = format_age(job.ended_ns, now_ns)
-        if isinstance(job.error, DamageError) and newest.name in (job.error.path or ""):
-            where = "" if job.error.index is None else f" in {job.error.index:08x}"
-            return (f"damaged{where}: a restore met it {age}", "error")
-        plan = getattr(job.result, "plan", None)
-        if plan is None or plan.generation != newest.name or job.result.integrity_check != "ok":
-            continue
-        until = format_clock(plan.until_ns, now_ns, millis=False)
-        newer = int((newest.wals.mtime_ns > plan.until_ns).sum())
-        rest = f"; {newer} WAL files newer" if newer else ""
-        return (f"restored and checked to {until}, {age}{rest}", "success")
-    return None
-
-
-def _without_name(text: str, generation: GenerationView) -> str:
-    return text.replace(f" of generation {generation.name}", "")
-
-
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What else bears on it: the jobs of the session, and the replication that it runs."""
+    """What else bears on it: the jobs of the session, what it checked, and the replication that it runs."""
 
     jobs: Sequence[Job] = ()
     own: ReplicateJob | None = None
+    checks: Checks = field(default_factory=dict)
 
 
 def detail(
@@ -140,16 +97,18 @@ def _replica(view: ReplicaView, clock: Clock, beside: Beside) -> Detail:
              "warning" if broken else ""),
         Card("Snapshots", str(snapshots)),
         Card("WAL files", str(wals)),
-        Card("Stored", format_size(size)),
+        Card("Stored", format_size(size), drop=2),
         Card("Newest file", format_clock(updated, now, millis=False) if updated else "none",
              format_age(updated, now) if updated else ""),
+        checked_of(view, beside.checks, now),
     ]  # fmt: skip
     notes = _live_notes(view, updated, now, beside)
+    found = with_checked(view.findings, beside.checks.values())
     tabs = [
-        _attention(view.findings),
-        Tab("generations", f"Generations {len(view.generations)}", GenerationSource(view, clock)),
+        _attention(found),
+        Tab("generations", f"Generations {len(view.generations)}", GenerationSource(view, clock, beside.checks)),
     ]
-    if not view.findings:
+    if not found:
         tabs.reverse()
     return Detail(view.name or view.path, view.layout, cards, notes, tabs)
 
@@ -164,19 +123,26 @@ def _live_notes(view: ReplicaView, updated: int, now: int, beside: Beside) -> li
     return [(f"Newest file {age} old: nothing was written, or replication stopped; o attaches the database.", "")]
 
 
-def _attention(findings: Sequence[object]) -> Tab:
-    from litetui.replica.types import Finding
+def with_checked(findings: Iterable[Finding], checks: Iterable[Check]) -> list[Finding]:
+    """What validations found, and what the names show beside that; errors first."""
+    known = [finding for check in checks for finding in check.report.findings]
+    seen = {(f.code, f.generation, f.index, f.offset) for f in known}
+    known += [f for f in findings if (f.code, f.generation, f.index, f.offset) not in seen]
+    return sorted(known, key=lambda f: ("error", "warning", "info").index(f.severity))
 
-    found = [finding for finding in findings if isinstance(finding, Finding)]
+
+def _attention(found: Sequence[Finding], check: Check | None = None) -> Tab:
     severities = {finding.severity for finding in found}
     status = next((s for s in ("error", "warning") if s in severities), "")
-    return Tab("attention", f"Attention {len(found)}" if found else "Attention", FindingSource(found), status)
+    read = check is not None and check.read_bytes
+    source = FindingSource(found, "the check found nothing" if read else FindingSource.empty)
+    return Tab("attention", f"Attention {len(found)}" if found else "Attention", source, status)
 
 
 def _generation(view: ReplicaView, generation: GenerationView, key: Key, clock: Clock, beside: Beside) -> Detail:
     now = clock()
     stats, columns = generation.stats, generation.indexes
-    window = stats.times
+    window, check = stats.times, beside.checks.get(generation.name)
     snapshot = generation.snapshots[-1] if generation.snapshots else None
     start, stop, subtitle = 0, len(columns), _standing(view, generation, now, beside)
     if key[0] in ("day", "hour", "range") and (group := find_group(generation, key)) is not None:
@@ -190,21 +156,26 @@ def _generation(view: ReplicaView, generation: GenerationView, key: Key, clock: 
         Card("Snapshots", str(stats.snapshots),
              f"newest {format_age(snapshot.created_ns, now)}" if snapshot else "none to restore from",
              "" if snapshot else "error"),
-        Card("WAL", f"{len(columns)} indexes", f"{stats.wal_files} files"),
-        Card("Stored", format_size(stats.size)),
+        Card("WAL", f"{len(columns)} indexes", f"{stats.wal_files} files", drop=1),
+        Card("Stored", format_size(stats.size), drop=2),
+        checked_card(generation, check, now),
     ]  # fmt: skip
+    found = with_checked(generation.survey.findings, [check] if check is not None else [])
     wals = _wal_source(generation, start, stop, clock)
     tabs = [
         Tab("snapshots", f"Snapshots {len(generation.snapshots)}",
             SnapshotSource(generation.snapshots, clock)),
         Tab("wal", f"WAL files {len(wals)}", wals),
-        _attention(generation.survey.findings),
+        _attention(found, check),
     ]  # fmt: skip
     notes = _live_notes(view, generation.stats.updated_ns or 0, now, beside) if generation.newest else []
     if not columns.in_order:
         notes.append(("File times do not rise with the indexes: was this replica copied without its times? "
                       "Times are no safe restore target here.", "warning"))  # fmt: skip
-    begin = {"snapshots": "snapshots", "generation": "attention" if generation.worst == "error" else "wal"}
+    begin = {
+        "snapshots": "snapshots",
+        "generation": "attention" if any(f.severity == "error" for f in found) else "wal",
+    }
     return Detail(generation.name, subtitle, cards, notes, tabs, begin.get(str(key[0]), "wal"))
 
 
@@ -218,7 +189,7 @@ def _standing(view: ReplicaView, generation: GenerationView, now: int, beside: B
         words += f", began {format_clock(created, now, millis=False)}: {reason}"
     if not generation.survey.restorable:
         return f"{words}; does not restore: {generation.survey.why_not}"
-    if (met := _evidence(view, generation, now, beside.jobs)) is not None:
+    if (met := evidence(view, generation, now, beside.jobs, beside.checks)) is not None:
         return f"{words}; {met[0]}"
     return f"{words}; {'' if reason else 'complete by its names, '}content not checked"
 

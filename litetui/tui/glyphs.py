@@ -21,8 +21,8 @@ class Glyphs:
     info: str = "·"
     # things
     snapshot: str = "◆"
-    newest: str = "●"
-    ended: str = "○"
+    window: str = "━"
+    hole: str = "░"
     active: str = "▸"
     blank: str = " "
     # states of jobs
@@ -61,8 +61,8 @@ ASCII = Glyphs(
     warning="!",
     info=".",
     snapshot="#",
-    newest="*",
-    ended="o",
+    window="=",
+    hole=":",
     active=">",
     queued="..",
     running=">",

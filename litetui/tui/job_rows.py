@@ -8,7 +8,7 @@ from collections.abc import Hashable, Sequence
 from litetui.jobs.job import Job, LogLine, State
 from litetui.tui.glyphs import Glyphs
 from litetui.tui.replication import ReplicateJob
-from litetui.tui.report import outcome
+from litetui.tui.report import alarm_of, outcome, verdict_of
 from litetui.tui.sources import Cell, Clock, Column, Source
 from litetui.units import format_clock, format_duration, format_size
 
@@ -18,8 +18,9 @@ NS = 1_000_000_000
 
 
 def state_glyph(job: Job, glyphs: Glyphs) -> str:
+    """The glyph of a job's state; one that is done and has found damage has that one's."""
     glyph: str = getattr(glyphs, job.state.value)
-    return glyph
+    return glyphs.damaged if alarm_of(job) else glyph
 
 
 def progress_text(job: Job, glyphs: Glyphs, now_ns: int) -> str:
@@ -60,13 +61,15 @@ def job_status(job: Job) -> str:
     """The status of a job's row, "" where there is nothing to say."""
     if isinstance(job, ReplicateJob) and not job.state.ended:
         return job.words(0)[1]
+    if alarm := alarm_of(job):
+        return alarm
     return STATUS.get(job.state, "success" if job.state is State.DONE else "")
 
 
 def summary(jobs: Sequence[Job], glyphs: Glyphs, now_ns: int) -> list[tuple[str, str]]:
     """All jobs in one line: text and style pairs, the unfinished first."""
     if not jobs:
-        return [("none yet: r restores, s syncs", "$foreground-muted")]
+        return [("none yet: r restores, v validates", "$foreground-muted")]
     order = sorted(jobs, key=lambda job: (job.state.ended, -job.id))[:4]
     parts: list[tuple[str, str]] = []
     for job in order:
@@ -78,24 +81,24 @@ def summary(jobs: Sequence[Job], glyphs: Glyphs, now_ns: int) -> list[tuple[str,
         elif isinstance(job, ReplicateJob) and not job.state.ended:
             text = f"{job.kind} {job.short(now_ns)}"
         elif job.state is State.DONE:
-            text = f"{job.kind} {format_duration(job.duration_ns)}"
+            text = f"{job.kind} {verdict_of(job) or format_duration(job.duration_ns)}"
         parts.append((text + "   ", ""))
     return parts
 
 
 class JobSource(Source):
-    """The jobs of the session, the newest first."""
+    """The jobs of the session: those that are unfinished first, then the newest."""
 
-    empty = "no job has run yet: r restores, s syncs"
+    empty = "no job has run yet: r restores, v validates, s syncs"
     columns = (
         Column("", 2),
-        Column("Job", 9),
+        Column("Job", 11),
         Column("What", 36, drop=1),
         Column("Progress", 30, grow=True),
     )
 
     def __init__(self, jobs: Sequence[Job], glyphs: Glyphs, now_ns: Clock) -> None:
-        self.jobs = list(reversed(jobs))
+        self.jobs = sorted(jobs, key=lambda job: (job.state.ended, -job.id))
         self.glyphs = glyphs
         self.now_ns = now_ns
 

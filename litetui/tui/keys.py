@@ -28,6 +28,9 @@ class Situation:
     zoomed: bool = False
     narrow: bool = False
     job_state: str = ""  # of the job under the cursor, or of the only unfinished one
+    restorable: bool = False  # in a report: the generation under the cursor restores to some point
+    integrity_failed: bool = False
+    searching: bool = False
 
 
 WhyNot = Callable[[Situation], str]
@@ -39,6 +42,7 @@ class Action:
 
     where   "browser": works wherever the focus is; "tree", "table": keys of that widget
     act     the action string of the widget or the screen that the keys call
+            "report": keys of that screen
     rank    order in the footer, lower is more important; None: not in the footer
     panes   the panes whose footer shows it; empty: all
     """
@@ -98,17 +102,32 @@ def _attach(at: Situation) -> str:
     return "this session replicates the attached database: S ends that" if at.replicating else ""
 
 
-def _deletes(what: str) -> WhyNot:
-    def why_not(at: Situation) -> str:
-        if at.readonly:
-            return "started with --readonly"
-        return f"{what}: this version only reads replicas"
+def _retention(at: Situation) -> str:
+    if at.readonly:
+        return "started with --readonly"
+    if not at.replica:
+        return "no replica is open: press O"
+    return "" if at.generations else "there is nothing to delete"
 
-    return why_not
+
+def _validate(at: Situation) -> str:
+    if not at.replica:
+        return "no replica is open: press O"
+    return "" if at.generations else "there is no generation to check"
 
 
-def _later(what: str) -> WhyNot:
-    return lambda _: f"{what}: not in this version yet"
+def _report(at: Situation) -> str:
+    return "" if at.replica else "another replica is open by now"
+
+
+def _report_restore(at: Situation) -> str:
+    return _report(at) or ("" if at.restorable else "nothing of this generation restores")
+
+
+def _report_clean(at: Situation) -> str:
+    if at.searching:
+        return "it is being looked for"
+    return _report(at) or ("" if at.integrity_failed else "only after a drill whose integrity check failed")
 
 
 def _restore(at: Situation) -> str:
@@ -137,13 +156,16 @@ def _cancel(at: Situation) -> str:
     return "no job runs"
 
 
-RESTORE, REPLICATE = "Restore", "Replicate"
+RESTORE, REPLICATE = "Restore and check", "Replicate"
+REPORT = "Report of a validation"
 LOOK, MOVE, JOBS, APP = "Look", "Move", "Jobs and log", "litetui"
 LATER = "Later versions"
 
 ACTIONS: tuple[Action, ...] = (
     Action("restore", ("r",), "restore", "restore what the cursor stands on; the plan is shown first",
            RESTORE, rank=1, why_not=_restore),
+    Action("validate", ("v",), "validate", "check what can be restored: by names, by every byte, or by a restore",
+           RESTORE, rank=2, why_not=_validate),
     Action("attach", ("o",), "attach", "attach the database that this replica belongs to", REPLICATE, rank=11,
            why_not=_attach),
     Action("sync", ("s",), "sync", "copy what the database has committed into the replica, now", REPLICATE, rank=20,
@@ -152,6 +174,8 @@ ACTIONS: tuple[Action, ...] = (
            why_not=_writes),
     Action("replicate", ("S",), "replicate", "keep syncing while litetui is open; again to end it", REPLICATE,
            rank=18, why_not=_writes),
+    Action("retention", ("t",), "retention", "delete what is older than a duration; the plan is shown first",
+           REPLICATE, rank=9, why_not=_retention),
     Action("filter", ("slash",), "filter", "show only rows that hold the text; `!text` those that do not",
            LOOK, rank=4, panes=("detail",), why_not=_table),
     Action("open_row", ("enter",), "open", "open what the cursor stands on", LOOK, "table", "choose",
@@ -194,10 +218,20 @@ ACTIONS: tuple[Action, ...] = (
            "open or close the branch; on a leaf, go to its details", MOVE, "tree", "choose"),
     Action("cancel", ("x",), "cancel job", "cancel the job under the cursor, or the only one that runs",
            JOBS, rank=3, panes=("jobs",), why_not=_cancel),
-    Action("validate", ("v",), "validate", "read every byte and say what can be restored",
-           LATER, rank=21, why_not=_later("validation")),
-    Action("retention", ("t",), "retention", "delete what is older than a duration", LATER, rank=22,
-           why_not=_deletes("retention")),
+    Action("report_jump", ("enter",), "go there", "in a report: go to the file in the tree, and to the frame in the "
+           "table", REPORT, "report", rank=1, panes=("report",), why_not=_report),
+    Action("report_restore", ("r",), "restore", "in a report: restore to the last good point", REPORT, "report",
+           rank=2, panes=("report",), why_not=_report_restore),
+    Action("report_clean_point", ("F",), "find clean point", "in a report: find the last point at which the integrity "
+           "check is ok", REPORT, "report", rank=5, panes=("report",), why_not=_report_clean),
+    Action("report_export", ("e",), "export", "in a report: write it to a file, as JSON or text", REPORT, "report",
+           rank=3, panes=("report",)),
+    Action("report_copy", ("y",), "copy", "in a report: copy the finding, its path, the position or the command",
+           REPORT, "report", rank=4, panes=("report",)),
+    Action("report_help", ("question_mark", "f1"), "help", "in a report: what it shows, and these keys", REPORT,
+           "report", rank=0, panes=("report",)),
+    Action("report_back", ("escape", "q"), "back", "in a report: leave it", REPORT, "report", rank=0,
+           panes=("report",)),
     Action("open", ("O",), "open replica", "open another replica", APP, rank=15),
     Action("palette", ("ctrl+p",), "palette", "search all actions", APP, rank=16),
     Action("theme", ("T",), "theme", "the next colour theme, dark or light", APP),
@@ -224,12 +258,12 @@ def bindings(*where: str) -> list[Binding]:
     ]
 
 
-ATTACHED_RANKS = {"sync": 0.5, "replicate": 1.5, "snapshot": 7.0, "attach": 19.0}
+ATTACHED_RANKS = {"sync": 0.5, "replicate": 2.5, "snapshot": 7.0, "attach": 19.0}
 
 
 def for_footer(pane: str, *, database: bool = False) -> list[Action]:
     """The actions of a pane's footer, the most important first; with a database attached, those that write it."""
-    shown = [a for a in ACTIONS if a.rank is not None and (not a.panes or pane in a.panes)]
+    shown = [a for a in ACTIONS if a.rank is not None and (pane in a.panes if a.panes else pane != "report")]
     ranks = ATTACHED_RANKS if database else {}
     return sorted(shown, key=lambda action: ranks.get(action.id, action.rank or 0))
 

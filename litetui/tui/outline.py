@@ -8,18 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from types import MappingProxyType
 
+from litetui.tui.evidence import Badge, Checks, badge
 from litetui.tui.model import GenerationView, Group, ReplicaView, groups
-from litetui.units import format_age, format_clock, format_size
+from litetui.units import format_clock, format_size
 
 Key = tuple[str | int, ...]
 FIRST = "no generation exists"  # why a database's first generation began: nothing to remark on
-SHORT = {
-    "no-snapshot": "no snapshot",
-    "missing-wal": "WAL missing",
-    "missing-segment": "segment missing",
-    "unreadable": "unreadable",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +26,7 @@ class Line:
              ("wals", g), ("day" or "hour" or "range", g, value, first, last), ("index", g, i)
     text     its name; cut in the middle where it does not fit
     note     muted words after it, dropped before the text is cut
+    shorter  other words for the note, where there is less room, the longest first
     glyph    name of a glyph before the text, with its status
     """
 
@@ -41,6 +38,7 @@ class Line:
     status: str = ""
     branch: bool = False
     open: bool = False
+    shorter: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -51,7 +49,9 @@ class Line:
         return str(self.key[1]) if len(self.key) > 1 else ""
 
 
-def outline(view: ReplicaView, opened: Collection[Key], now_ns: int) -> list[Line]:
+def outline(
+    view: ReplicaView, opened: Collection[Key], now_ns: int, checks: Checks = MappingProxyType({})
+) -> list[Line]:
     """All lines that are in sight."""
     root: Key = ("replica",)
     count = len(view.generations)
@@ -61,7 +61,8 @@ def outline(view: ReplicaView, opened: Collection[Key], now_ns: int) -> list[Lin
     if is_open:
         for generation in view.generations:
             reason = view.primary.reason(generation.name) if view.primary is not None else ""
-            lines.extend(_generation(generation, opened, now_ns, reason))
+            said = badge(generation, checks.get(generation.name), now_ns)
+            lines.extend(_generation(generation, opened, now_ns, reason, said))
     return lines
 
 
@@ -119,12 +120,13 @@ def find_group(generation: GenerationView, key: Key) -> Group | None:
     return search(0, len(columns), "")
 
 
-def _generation(generation: GenerationView, opened: Collection[Key], now_ns: int, reason: str) -> Iterator[Line]:
+def _generation(
+    generation: GenerationView, opened: Collection[Key], now_ns: int, reason: str, said: Badge
+) -> Iterator[Line]:
     key: Key = ("generation", generation.name)
     is_open = key in opened
-    glyph, status, note = _verdict(generation, now_ns)
-    note += f", {reason}" if reason and reason != FIRST else ""
-    yield Line(key, 1, generation.name, note, glyph, status, branch=True, open=is_open)
+    note = said.words[0] + (f", {reason}" if reason and reason != FIRST else "")
+    yield Line(key, 1, generation.name, note, said.glyph, said.status, True, is_open, said.words)
     if not is_open:
         return
     key = ("snapshots", generation.name)
@@ -144,24 +146,6 @@ def _generation(generation: GenerationView, opened: Collection[Key], now_ns: int
     yield Line(key, 2, "wal", str(count), branch=count > 0, open=key in opened)
     if key in opened:
         yield from _indexes(generation, 0, count, "", 3, opened, now_ns)
-
-
-def _verdict(generation: GenerationView, now_ns: int) -> tuple[str, str, str]:
-    """Glyph, status and words of a generation. Never green: names are no evidence of content."""
-    updated = generation.stats.updated_ns
-    age = "" if updated is None else format_age(updated, now_ns)
-    if not generation.survey.restorable:
-        return "unrestorable", "error", _why_in_short(generation)
-    if generation.worst == "error":
-        return "damaged", "error", f"damaged, {'newest' if generation.newest else 'ended ' + age}"
-    if generation.newest:
-        return "newest", "", "newest"
-    return "ended", "", f"ended {age}"
-
-
-def _why_in_short(generation: GenerationView) -> str:
-    codes = [finding.code for finding in generation.survey.findings if finding.severity == "error"]
-    return next((SHORT[code] for code in codes if code in SHORT), "does not restore")
 
 
 def _indexes(

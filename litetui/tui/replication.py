@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING
 
@@ -17,9 +18,12 @@ from litetui.units import format_age, format_size
 
 if TYPE_CHECKING:
     from litetui.ops.replicate import ReplicaState, Replicator, State
+    from litetui.ops.retention import RetentionPlan, RetentionResult
     from litetui.ops.sync import SyncResult
+    from litetui.ops.verdict import LiveCheck
 
 LOOK_SECONDS = 0.2
+TURN_SECONDS = 0.1
 
 
 class ReplicateJob(Job):
@@ -42,8 +46,8 @@ class ReplicateJob(Job):
         self.database = database
         self.seen: State | None = None
         self._replicator: Replicator | None = None
-        self._snapshot_turn = Lock()
-        self._snapshot_token = CancelToken()
+        self._turn = Lock()
+        self._turn_token = CancelToken()
         self._stopping = False
 
     @property
@@ -90,14 +94,40 @@ class ReplicateJob(Job):
         if self._replicator is not None:
             self._replicator.sync_now()
 
+    # beside the running replication, each as the work of a job of its own; these raise LitetuiError
+
     def snapshot(self, report: Reporter, cancel: CancelToken) -> SyncResult:
-        """A snapshot beside the running replication, as the work of a job of its own. Raises LitetuiError."""
-        with self._snapshot_turn:
+        """A snapshot."""
+        with self._beside("take a snapshot", cancel) as replicator:
+            return replicator.snapshot_now(report, cancel)[0]
+
+    def retain(self, plan: RetentionPlan, report: Reporter, cancel: CancelToken) -> RetentionResult:
+        """A retention, through the hand that the replication has on the replica."""
+        from litetui.ops.retention import run
+
+        with self._beside("enforce the retention", cancel) as replicator:
+            return run(plan, live=replicator.replicas[0], report=report, cancel=cancel)
+
+    def compare(self, scratch: str, report: Reporter, cancel: CancelToken) -> LiveCheck:
+        """A restore of the replica with the database, page by page."""
+        from litetui.ops.live_check import active
+
+        with self._beside("compare", cancel) as replicator:
+            return active(replicator.database, replicator.replicas[0], scratch=scratch, report=report, cancel=cancel)
+
+    @contextmanager
+    def _beside(self, operation: str, cancel: CancelToken) -> Iterator[Replicator]:
+        """One at a time, and none once the replication is about to end; the end waits for the one that is at work."""
+        while not self._turn.acquire(timeout=TURN_SECONDS):
+            cancel.check()
+        try:
             replicator = self._replicator
             if self._stopping or replicator is None:
-                raise PrimaryError("take a snapshot", "the replication has ended meanwhile", path=self.database)
-            self._snapshot_token = cancel
-            return replicator.snapshot_now(report, cancel)[0]
+                raise PrimaryError(operation, "the replication has ended meanwhile", path=self.database)
+            self._turn_token = cancel
+            yield replicator
+        finally:
+            self._turn.release()
 
     def _replicate(self, report: Reporter, cancel: CancelToken) -> ReplicaState:
         from litetui.ops.replicate import Options, Replicator
@@ -120,12 +150,12 @@ class ReplicateJob(Job):
         return state.replicas[0]
 
     def _watch(self, replicator: Replicator, cancel: CancelToken, stop: CancelToken, over: Event) -> None:
-        """Keep `seen` up to date; pass the cancel on once no snapshot is being written."""
+        """Keep `seen` up to date; pass the cancel on once nothing is at work beside it."""
         while not over.is_set() and not cancel.wait(LOOK_SECONDS):
             state = replicator.state()
             if state.pos.generation or state.error or self.seen is not None:
                 self._replicator, self.seen = replicator, state
         self._stopping = True
-        self._snapshot_token.cancel()
-        with self._snapshot_turn:
+        self._turn_token.cancel()
+        with self._turn:
             stop.cancel()

@@ -13,9 +13,12 @@ from litetui.tui.textutil import clean
 from litetui.units import format_duration, format_size
 
 if TYPE_CHECKING:
+    from litetui.ops.clean_point import CleanPoint
     from litetui.ops.replicate import ReplicaState
     from litetui.ops.restore import RestoreResult
+    from litetui.ops.retention import RetentionResult
     from litetui.ops.sync import SyncResult
+    from litetui.ops.verdict import Report
 
 SYNCS = ("sync", "snapshot")
 
@@ -27,6 +30,14 @@ def outcome(job: Job) -> str:
     if isinstance(job, ReplicateJob):
         at: ReplicaState = job.result
         return f"up to {at.pos.short}, {format_size(at.wal_bytes)} written"
+    if job.kind == "validate":
+        report: Report = job.result
+        return report.sentence()
+    if job.kind == "clean-point":
+        found: CleanPoint = job.result
+        return found.words
+    if job.kind == "retention":
+        return _retention_lines(job.result)[0]
     if job.kind not in SYNCS:
         return job.output
     result: SyncResult = job.result
@@ -46,6 +57,8 @@ def result_lines(job: Job) -> list[str]:
         return [f"position {job.result.pos}", f"{format_size(job.result.wal_bytes)} of WAL written"]
     if job.kind in SYNCS:
         return _sync_lines(job.result)
+    if job.kind == "retention":
+        return _retention_lines(job.result)
     return _restore_lines(job.result) if job.kind == "restore" else []
 
 
@@ -58,6 +71,32 @@ def _sync_lines(result: SyncResult) -> list[str]:
     if result.new_generation_reason:
         lines.append(f"generation {result.pos.generation} began: {result.new_generation_reason}")
     return lines + list(result.warnings)
+
+
+def verdict_of(job: Job) -> str:
+    """The one word of a validation, "" for what has none."""
+    return job.result.verdict if job.kind == "validate" and job.state is State.DONE else ""
+
+
+def alarm_of(job: Job) -> str:
+    """The status of what a job that is done has found, "" where that is no reason to worry."""
+    if job.state is not State.DONE or job.kind != "validate":
+        return ""
+    report: Report = job.result
+    mismatch = report.live is not None and report.live.status == "mismatch"
+    if report.verdict == "ok" and not mismatch:
+        return ""
+    return "warning" if report.verdict == "damaged" and report.latest_restores and not mismatch else "error"
+
+
+def _retention_lines(result: RetentionResult) -> list[str]:
+    count = len(result.deleted)
+    lines = [f"{count} file{'s' if count != 1 else ''} deleted, {format_size(result.bytes_freed)} freed"]
+    if result.snapshot is not None:
+        lines.append(f"snapshot {result.snapshot.pos.short} written before")
+    if (missing := len(result.plan.delete) - count) > 0:
+        lines.append(f"{missing} were gone already")
+    return lines
 
 
 def _restore_lines(result: RestoreResult) -> list[str]:

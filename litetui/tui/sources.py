@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from litetui.jobs.progress import CancelToken
 from litetui.replica.types import Finding, SnapshotInfo
+from litetui.tui.evidence import Checks, badge
 from litetui.units import format_age, format_clock, format_size
 
 if TYPE_CHECKING:
@@ -254,8 +255,9 @@ class FindingSource(Source):
         Column("Code", 18, drop=1),
     )
 
-    def __init__(self, findings: Sequence[Finding]) -> None:
+    def __init__(self, findings: Sequence[Finding], empty: str = empty) -> None:
         self.findings = tuple(findings)
+        self.empty = empty
 
     def __len__(self) -> int:
         return len(self.findings)
@@ -285,12 +287,13 @@ class GenerationSource(Source):
         Column("Stored", 10, right=True, drop=2),
         Column("Newest file (UTC)", 22, right=True, drop=1),
         Column("Age", 12, right=True),
-        Column("By its names", 18, grow=True),
+        Column("State", 22, grow=True),
     )
 
-    def __init__(self, view: ReplicaView, now_ns: Clock) -> None:
+    def __init__(self, view: ReplicaView, now_ns: Clock, checks: Checks) -> None:
         self.view = view
         self.now_ns = now_ns
+        self.checks = checks
 
     def __len__(self) -> int:
         return len(self.view.generations)
@@ -298,11 +301,12 @@ class GenerationSource(Source):
     def cells(self, row: int) -> Sequence[Cell]:
         one, now = self.view.generations[row], self.now_ns()
         updated = one.stats.updated_ns
-        verdict: Cell = "complete"
+        said = badge(one, self.checks.get(one.name), now)
+        verdict: Cell = ("names complete", "") if said.glyph == "unchecked" else (said.words[-1], said.status)
         if not one.survey.restorable:
             verdict = (one.survey.why_not, "error")
-        elif one.worst == "error":
-            verdict = ("damaged", "error")
+        elif one.name in self.checks and said.glyph != "unchecked":
+            verdict = (said.words[1], said.status)
         return (
             one.name,
             str(one.stats.snapshots),

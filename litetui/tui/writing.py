@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from litetui.ops.sync import SyncPlan, SyncResult
     from litetui.tui.app import LitetuiApp
 
-WRITES = ("sync", "snapshot", "replicate")
+WRITES = ("sync", "snapshot", "replicate", "retention")
 
 
 class Writing:

@@ -283,7 +283,7 @@ def test_salt_1_that_stands_still_or_jumps_is_refused(tmp_path: Path) -> None:
         builder = write_replica(root, a, layout="whole")
         builder.whole(0, bytes(a.wals[0]), T0)
         builder.whole(1, bytes(b.wals[0]), T0 + SECOND)
-        with pytest.raises(DamageError, match="does not (follow|go) on"):
+        with pytest.raises(DamageError, match=r"does not (follow|go) on"):
             restore(root)
 
 

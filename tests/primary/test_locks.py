@@ -17,6 +17,7 @@ from litetui.cli import run as command_line
 from litetui.errors import LitetuiError, NotAReplicaError
 from litetui.ops import sync
 from litetui.ops.lag import lag
+from litetui.ops.live_check import passive
 from litetui.ops.output import check_output
 from litetui.primary import guard
 from litetui.primary.database import Database
@@ -86,6 +87,10 @@ def opened_again(rig: Rig) -> None:
         Database(rig.db).open()
 
 
+def compared(rig: Rig) -> None:
+    assert passive(open_replica(rig.root), str(rig.db), scratch=str(rig.db.parent)).status == "ok"
+
+
 HARMLESS: dict[str, Callable[[Rig], object]] = {
     "nothing": lambda rig: None,
     "lag": lambda rig: lag(str(rig.db), open_replica(rig.root)),
@@ -96,6 +101,7 @@ HARMLESS: dict[str, Callable[[Rig], object]] = {
     "who replicates": lambda rig: guard.look(str(rig.db), rig.meta.path, versions=True),
     "commands": commands,
     "opened again": opened_again,
+    "a comparison": compared,
 }
 
 

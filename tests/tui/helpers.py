@@ -61,6 +61,11 @@ class Session:
         return "\n".join(strip.text for strip in lines[:height])[: (width + 1) * height]
 
     @property
+    def in_browser(self) -> bool:
+        """Whether no other screen is before it."""
+        return self.app.screen is self.app.browser
+
+    @property
     def toasts(self) -> list[str]:
         return [str(toast.message) for toast in self.app._notifications]
 

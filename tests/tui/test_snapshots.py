@@ -14,6 +14,8 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from litetui.ops import drill
+from litetui.ops.retention import planning
 from litetui.replica import detect
 from litetui.replica.file import FileReplica
 from litetui.replica.types import Pos
@@ -58,6 +60,9 @@ def opened(golden: Golden, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Lit
         monkeypatch.setattr(detect, "open_replica", open_under_another_name)
         monkeypatch.setattr(restore, "propose_output", lambda _: "/var/tmp/app-restored.db")
         monkeypatch.setattr(preview, "_free", lambda _: 38_000_000_000)
+        monkeypatch.setattr(drill, "free_bytes", lambda _: 38_000_000_000)
+        monkeypatch.setattr(drill, "default_scratch", lambda: "/var/tmp")
+        monkeypatch.setattr(planning, "free_bytes", lambda _: 38_000_000_000)
         return LitetuiApp(str(golden(name)), replace(SETTINGS, ascii=ascii), database)
 
     return make
@@ -126,6 +131,27 @@ def test_picture_of_a_plan(snap_compare: SnapCompare, opened: Callable[..., Lite
 def test_picture_of_damage(snap_compare: SnapCompare, opened: Callable[..., LitetuiApp]) -> None:
     app = opened("v03-dmg-gap-middle-index")
     assert snap_compare(app, terminal_size=(120, 36), run_before=before(app))
+
+
+@pytest.mark.parametrize(
+    ("fixture", "keys", "size"),
+    [
+        ("v03-multi-gen", ("j", "v", "right"), (120, 36)),
+        ("v03-dmg-flip-byte-segment", ("v", "enter"), (120, 36)),
+        ("v03-retention", ("t", "ctrl+u", *"14m38s", "enter"), (120, 36)),
+        ("v03-retention", ("t", "ctrl+u", *"14m38s", "enter"), (80, 24)),
+    ],
+    ids=["validate", "report", "retention", "narrow-retention"],
+)
+def test_picture_of_checking_and_cleaning(
+    snap_compare: SnapCompare,
+    opened: Callable[..., LitetuiApp],
+    fixture: str,
+    keys: tuple[str, ...],
+    size: tuple[int, int],
+) -> None:
+    app = opened(fixture)
+    assert snap_compare(app, terminal_size=size, run_before=before(app, *keys))
 
 
 def test_picture_in_ascii(snap_compare: SnapCompare, opened: Callable[..., LitetuiApp]) -> None:

@@ -7,22 +7,24 @@ from typing import Any
 from textual import on
 from textual.widgets import Input
 
+from litetui.replica.types import Finding
 from litetui.tui import keys
 from litetui.tui.outline import Key
 from litetui.tui.screens.attach import AttachDialog
 from litetui.tui.screens.browser_view import PANES, BrowserView
 from litetui.tui.screens.copy_menu import CopyMenu
-from litetui.tui.screens.export import ExportDialog
+from litetui.tui.screens.export import ExportDialog, table_export
 from litetui.tui.screens.help import HelpScreen
 from litetui.tui.screens.job import JobScreen
 from litetui.tui.screens.open import OpenDialog
 from litetui.tui.screens.restore import RestoreDialog, Start
-from litetui.tui.sources import Arranged, FrameSource, TransactionSource
+from litetui.tui.sources import Arranged, FindingSource, FrameSource, TransactionSource
+from litetui.tui.ways import way_to
 from litetui.tui.widgets.bars import TabBar
 from litetui.tui.widgets.replica_tree import ReplicaTree
 from litetui.tui.widgets.row_view import RowView
 
-DIALOGS = ("restore", "attach", "open", "copy", "export", "help")
+DIALOGS = ("restore", "validate", "retention", "attach", "open", "copy", "export", "help")
 
 
 class Browser(BrowserView):
@@ -81,6 +83,15 @@ class Browser(BrowserView):
         if at >= len(transactions):
             return f"{int(key[2]):08x}"
         return f"{key[1]}/{int(key[2]):08x}:{int(transactions.end_offset[at])}"
+
+    # checking and cleaning
+
+    def do_validate(self) -> None:
+        """Of the generation under the cursor, or of all where it stands on the replica."""
+        self.app.checking.ask(str(self.shown_key[1]) if len(self.shown_key) > 1 else "")
+
+    def do_retention(self) -> None:
+        self.app.retaining.ask()
 
     # the database
 
@@ -185,29 +196,41 @@ class Browser(BrowserView):
             self.tree_view.reveal(("snapshot", generation, int(str(key))))
         elif self.tab == "wal" and self.shown_key[0] != "index" and (index := _index_of(key)) is not None:
             self.tree_view.reveal(("index", generation, index))
-        elif self.tab == "attention":
-            self._go_to_finding(row)
+        elif isinstance(source, FindingSource):
+            self.show_finding(source.findings[row])
         elif isinstance(source, TransactionSource):
             first = int(source.transactions.first_frame[row])
             number = next(n for n, tab in enumerate(self.shown.tabs) if tab.id == "frames")
             self.place[(self.shown_key, "frames")] = (first, max(0, first - 3))
             self.pick_tab(number)
 
-    def _go_to_finding(self, row: int) -> None:
-        findings = self.view.findings if self.view is not None and len(self.shown_key) == 1 else ()
-        if len(self.shown_key) > 1 and self.view is not None:
-            generation = self.view.generation(str(self.shown_key[1]))
-            findings = tuple(generation.survey.findings) if generation is not None else ()
-        if row >= len(findings) or findings[row].generation is None:
+    def show_finding(self, finding: Finding) -> None:
+        """Go to the file of a finding in the tree, and to its frame or its segment in the table."""
+        if self.view is None or finding.generation is None:
             return
-        one = findings[row]
-        if one.index is None or not self.tree_view.reveal(("index", str(one.generation), one.index)):
-            self.tree_view.reveal(("generation", str(one.generation)))
+        way = way_to(finding, self.view)
+        if way.tab:
+            self.show_place(way.key, way.tab, way.row)
+        else:
+            self.tree_view.reveal(way.key)
+
+    def show_place(self, key: Key, tab: str, row: int) -> None:
+        """A row of a table of a line of the tree."""
+        self.place[(key, tab)] = (row, max(0, row - 3))
+        self.tab_of_kind[str(key[0])] = tab
+        same = key == self.shown_key
+        if not self.tree_view.reveal(key):
+            return
+        self.go_to("detail")
+        if same and self.shown is not None:
+            number = next((n for n, one in enumerate(self.shown.tabs) if one.id == tab), 0)
+            self.tab = ""  # the place that is left is not the one that is gone to
+            self.pick_tab(number)
 
     @on(RowView.Chosen, "#jobs")
     def _job_chosen(self) -> None:
         job = self.jobs_pane.job_of(self.app.runner.jobs)
-        if job is not None:
+        if job is not None and not self.app.checking.open(job):
             self.app.push_screen(JobScreen(job))
 
     # panes
@@ -284,7 +307,8 @@ class Browser(BrowserView):
         return found
 
     def do_export(self) -> None:
-        self.app.push_screen(ExportDialog(self.table.source, self.shown.title if self.shown else "table"))
+        export = table_export(self.table.source, self.shown.title if self.shown else "table")
+        self.app.push_screen(ExportDialog(export))
 
     def do_open(self) -> None:
         self.app.push_screen(OpenDialog(), self.app.open_path)

@@ -21,7 +21,8 @@ from litetui.errors import LitetuiError
 from litetui.jobs.job import Job
 from litetui.jobs.progress import CancelToken, Reporter
 from litetui.tui import keys
-from litetui.tui.details import Beside, Detail, Note, Tab, detail, headline
+from litetui.tui.details import Beside, Detail, Note, Tab, detail
+from litetui.tui.evidence import headline
 from litetui.tui.keys import BY_ID, Action, Situation
 from litetui.tui.messages import JobChanged, JobsMoved, LogLines
 from litetui.tui.model import ReplicaView
@@ -110,6 +111,7 @@ class BrowserView(Screen[None]):
         """Another state of the replica: tree and table keep their place."""
         before, self.view, self.trouble = self.view, view, None
         self._note_changed_frames(before)
+        self.tree_view.checks = self.app.checking.checks
         self.tree_view.show(view, self.settings.now_ns())
         self.show_detail(same=self.shown is not None)
         self.tick()
@@ -149,10 +151,10 @@ class BrowserView(Screen[None]):
         elif self.view is None:
             verdict = ("reading names" if path else "", "$foreground-muted")
         else:
-            text, status = headline(self.view, now, self.app.runner.jobs)
+            text, status = headline(self.view, now, self.app.runner.jobs, self.app.checking.checks)
             verdict = (text, f"$text-{status} bold" if status else "")
         self.headline.tell(path, verdict, aside, self.app.database or "")
-        self.tree_view.now_ns = now
+        self.tree_view.tick(now, self.app.checking.checks)
         self.table.refresh()
         self._tell_facts()
         self.refresh_footer()
@@ -166,7 +168,7 @@ class BrowserView(Screen[None]):
         self.detail_pane.stats.tell(shown.cards, shown.notes)
 
     def _detail(self, view: ReplicaView) -> Detail:
-        beside = Beside(self.app.runner.jobs, self.app.writing.running)
+        beside = Beside(self.app.runner.jobs, self.app.writing.running, self.app.checking.checks)
         return detail(view, self.shown_key, self.settings.now_ns, self.frames.get(self.shown_key), beside)
 
     # what the tree's line shows
@@ -213,7 +215,8 @@ class BrowserView(Screen[None]):
             self._arrange(tab.source, same=same)
             return
         cursor, top = self.place.get((self.shown_key, self.tab), (0, 0))
-        self.table.show(tab.source, same=same, cursor=cursor, top=top)
+        was_there = len(self.table.source) > 0  # else it has just been read, and the place is still to be gone to
+        self.table.show(tab.source, same=same and was_there, cursor=cursor, top=top)
         self.tell_row()
         self.refresh_footer()
 
@@ -351,9 +354,11 @@ class BrowserView(Screen[None]):
         self.table.focus()
 
     @on(JobChanged)
-    def _jobs_changed(self) -> None:
+    def _jobs_changed(self, event: JobChanged) -> None:
         self.jobs_pane.show(self.app.runner.jobs)
         self.tick()
+        if event.job.kind == "validate" and event.job.state.ended:
+            self.show_detail(same=self.shown is not None)
 
     @on(JobsMoved)
     def _jobs_moved(self) -> None:

@@ -17,10 +17,12 @@ PANES = {
     "detail": "What the line of the tree holds. Enter on a row goes there; on a transaction, to its frames.",
     "jobs": "What runs and what ran in this session. Enter shows a job's log and its result, x cancels it.",
     "log": "The lines that jobs write, the newest last.",
+    "report": "What a validation found, by generation. A bar shows which spans of time restore, and the holes between "
+    "them. Enter goes to the file of a finding, r restores to the last position that restores completely.",
 }
 EVIDENCE = (
-    "Names complete means: every file that a restore needs is there. Only a restore, or reading a WAL, reads "
-    "the bytes; nothing is shown in green before that."
+    "Names complete means: every file that a restore needs is there. Only what read the bytes makes anything green: a "
+    "restore, or a validation of content; what came since is unchecked again."
 )
 
 
@@ -46,7 +48,8 @@ class HelpScreen(Dialog[None]):
         parts: list[Content | str | tuple[str, str]] = []
         if self.pane in PANES:
             parts += [PANES[self.pane], "\n", (EVIDENCE, "$foreground-muted"), "\n"]
-        for group, actions in keys.groups():
+        # The keys of the report come first where it is asked from there; else they stand at their place.
+        for group, actions in sorted(keys.groups(), key=lambda one: self.pane == "report" and one[0] != keys.REPORT):
             parts.append((f"\n{group}\n", "bold $text-primary"))
             for action in actions:
                 parts.append((f"  {action.shown_keys:<12}", "bold"))

@@ -41,14 +41,19 @@ class JobScreen(Dialog[None]):
         yield VirtualTable(self.app.settings.glyphs, id="job-log")
 
     def on_mount(self) -> None:
-        self.query_one(VirtualTable).focus()
+        self.query_one("#job-log").focus()
         self.show()
 
     @on(JobChanged)
     @on(JobsMoved)
     @on(LogLines)
+    def _moved(self) -> None:
+        self.show()
+
     def show(self) -> None:
         """The facts and the log as they are now."""
+        if self.closing:
+            return
         job = self.job
         status = job_status(job)
         parts: list[Content | str | tuple[str, str]] = [f"{clean(job.title)}\n"]
@@ -61,7 +66,7 @@ class JobScreen(Dialog[None]):
         for line in self.app.result_lines(job):
             parts.append(f"\n{clean(line)}")
         self.query_one("#job-facts", Static).update(Content.assemble(*parts))
-        table = self.query_one(VirtualTable)
+        table = self.query_one("#job-log", VirtualTable)
         lines = job.lines_since(0)
         if len(lines) != len(table.source) or not lines:
             from collections import deque

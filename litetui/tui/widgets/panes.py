@@ -101,11 +101,12 @@ class JobsPane(Pane):
         """Show the jobs; rows and title follow, the height too."""
         unfinished = any(not job.state.ended for job in jobs)
         self.title(("Jobs  ", "bold"), *summary(jobs, self.settings.glyphs, self.settings.now_ns()))
-        if [job.id for job in reversed(jobs)] != [self.table.source.key(n) for n in range(len(self.table.source))]:
-            self.table.show(
-                JobSource(jobs, self.settings.glyphs, self.settings.now_ns), same=len(self.table.source) > 0
-            )
-            if unfinished:
+        source = JobSource(jobs, self.settings.glyphs, self.settings.now_ns)
+        shown = [self.table.source.key(n) for n in range(len(self.table.source))]
+        if [source.key(n) for n in range(len(source))] != shown:
+            new = len(source) > len(shown)
+            self.table.show(source, same=len(shown) > 0)
+            if unfinished and new:
                 self.table.set_cursor(0)
         rows = [tuple(self.table.source.cells(row)) for row in range(len(self.table.source))]
         if rows != self._rows:  # this comes ten times a second

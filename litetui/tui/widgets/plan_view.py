@@ -27,6 +27,11 @@ class PlanView(Widget):
         self.command = command
         self.glyphs = glyphs
 
+    def tell(self, items: Sequence[Item], command: str) -> None:
+        """Show another plan."""
+        self.items, self.command = tuple(items), command
+        self.refresh(layout=True)
+
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         return len(self._lines(width))
 
@@ -42,6 +47,8 @@ class PlanView(Widget):
                 words = (text, f"$text-{item.status}") if item.status else text
                 lines.append(Content.assemble((mark, "$text-primary"), (label, "$foreground-muted"), words))
                 label = " " * LABEL
+        if not self.command:
+            return lines
         lines.append(Content(""))
         command = wrap(f"$ {clean(self.command)}", max(10, width))
         return lines + [Content.styled(line, "$foreground-muted") for line in command]

@@ -9,6 +9,7 @@ from textual import events
 from textual.message import Message
 
 from litetui.tui import keys
+from litetui.tui.evidence import Checks
 from litetui.tui.glyphs import Glyphs
 from litetui.tui.model import ReplicaView
 from litetui.tui.outline import Key, Line, branches_above, outline, parent_of
@@ -31,6 +32,7 @@ class ReplicaTree(RowView):
         self.opened: set[Key] = {("replica",)}
         self.view: ReplicaView | None = None
         self.now_ns = 0
+        self.checks: Checks = {}
         self.words = "reading the replica"
 
     @property
@@ -53,6 +55,12 @@ class ReplicaTree(RowView):
         self._rebuild()
         if first and len(view.generations) == 1:
             self.set_cursor(1)
+
+    def tick(self, now_ns: int, checks: Checks) -> None:
+        """Time goes on: badges grow old, and new ones come with validations."""
+        self.now_ns, self.checks = now_ns, checks
+        if self.view is not None and checks and self.lines != outline(self.view, self.opened, now_ns, checks):
+            self._rebuild()
 
     def forget(self, words: str) -> None:
         """Another replica comes, or none; `words` say so."""
@@ -78,7 +86,7 @@ class ReplicaTree(RowView):
         if self.view is None:
             return
         line, on_page = self.line, self.cursor - round(self.scroll_y)
-        self.lines = outline(self.view, self.opened, self.now_ns)
+        self.lines = outline(self.view, self.opened, self.now_ns, self.checks)
         at = self._find(line.key) if line is not None else 0
         if at is None:
             self.rows_changed(self.cursor)
@@ -141,19 +149,17 @@ class ReplicaTree(RowView):
             marker = (self.glyphs.opened if line.open else self.glyphs.closed) + " "
         spans: list[Span] = [("  " * line.depth, ""), (marker, "muted")]
         if line.glyph:
-            spans.append((getattr(self.glyphs, line.glyph) + " ", line.status or "accent"))
+            plain = "muted" if line.glyph == "unchecked" else "accent"
+            spans.append((getattr(self.glyphs, line.glyph) + " ", line.status or plain))
         room = width - sum(cell_len(text) for text, _ in spans) - 1
         text, note = clean(line.text), clean(line.note)
-        short = cut_middle(text, min(14, room), self.glyphs.cut) if line.kind == "generation" else text
-        if cell_len(text) + 1 + cell_len(note) > room:
-            text = short
-        if cell_len(text) + 1 + cell_len(note) > room:
-            note = note.split(",")[0].removeprefix("ended ")
-        if cell_len(text) + 1 + cell_len(note) > room:
-            note = ""
+        if cell_len(text) + 1 + cell_len(note) > room and line.kind == "generation":
+            text = cut_middle(text, min(14, room), self.glyphs.cut)
+        left = room - cell_len(text) - 1
+        note = next((words for words in (note, *map(clean, line.shorter)) if cell_len(words) <= left), "")
         spans.append((cut_middle(text, room, self.glyphs.cut), "" if line.status != "error" else "error"))
         if note:
-            spans.append((" " + note, "muted" if line.status != "error" else "error"))
+            spans.append((" " + note, line.status or "muted"))
         return spans
 
     def empty_text(self) -> str:

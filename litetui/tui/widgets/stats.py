@@ -41,21 +41,22 @@ class Stats(Widget):
     def _lines(self, width: int) -> list[Content]:
         lines: list[Content] = []
         if self.cards:
-            widths = [_card_width(card) for card in self.cards]
-            lines.extend(self._beside(width, widths) if sum(widths) <= width else self._below(width))
+            fitting = _fitting(self.cards, width)
+            lines.extend(self._beside(fitting, width) if fitting else self._below(width))
         for text, status in self.notes:
             style = f"$text-{status}" if status else ""
             wrapped = wrap(clean(text), max(10, width - 2))
             lines.extend(Content.assemble(" ", (line, style) if style else line) for line in wrapped)
         return lines
 
-    def _beside(self, width: int, widths: Sequence[int]) -> list[Content]:
+    def _beside(self, cards: Sequence[Card], width: int) -> list[Content]:
         """Three lines; what is left of the width is shared out."""
+        widths = [_card_width(card) for card in cards]
         extra = min(8, (width - sum(widths)) // len(widths))
         lines: list[Content] = []
         for field, style in (("label", "$foreground-muted"), ("value", "bold"), ("note", "$foreground-muted")):
             parts: list[Content | str | tuple[str, str]] = []
-            for card, natural in zip(self.cards, widths, strict=True):
+            for card, natural in zip(cards, widths, strict=True):
                 text = fit(clean(getattr(card, field)), natural + extra - 2, mark=self.glyphs.cut)
                 mark = f"$text-{card.status}" if card.status else "$foreground-disabled"
                 strong = f"bold $text-{card.status}" if card.status and field == "value" else style
@@ -95,6 +96,15 @@ def wrap(text: str, width: int) -> list[str]:
         else:
             line = f"{line} {word}" if line else word
     return [*lines, line]
+
+
+def _fitting(cards: Sequence[Card], width: int) -> Sequence[Card]:
+    """The cards that fit beside each other, the others gone by their `drop`; none where not even the rest does."""
+    for most in (9, 1, 0):
+        chosen = [card for card in cards if card.drop <= most]
+        if sum(map(_card_width, chosen)) <= width:
+            return chosen
+    return ()
 
 
 def _card_width(card: Card) -> int:

@@ -1,0 +1,219 @@
+"""The validation dialog: how deep, how much, beside which database, and where a drill goes. Enter starts the job."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.widgets import Button, Input
+
+from litetui.errors import LitetuiError
+from litetui.tui.model import ReplicaView
+from litetui.tui.screens.dialog import Dialog, field
+from litetui.tui.textutil import cut_middle
+from litetui.tui.validation import command
+from litetui.tui.widgets.choice import Choice
+from litetui.tui.widgets.ordered_input import OrderedInput
+from litetui.tui.widgets.plan_view import PlanView
+from litetui.tui.write_plan import Item
+from litetui.units import format_size
+
+if TYPE_CHECKING:
+    from litetui.ops.validate import ValidationPlan
+    from litetui.ops.verdict import Depth
+    from litetui.replica.file import FileReplica
+
+DEPTH_WORDS = {
+    "names": "names, sizes and times; no file is opened, so nothing turns green",
+    "content": "every byte that has a checksum, and that each file follows on the one before it",
+    "restore": "every byte, and restores each generation into a scratch file, which SQLite checks",
+}
+COMPARE, LEAVE_OUT = "compare with it", "leave it out"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What to validate: a plan, and whether the database is compared with."""
+
+    plan: ValidationPlan
+    compare: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    depth: Depth
+    generation: str | None
+    scratch: str | None
+
+
+class ValidateDialog(Dialog[Wish | None]):
+    """Answers with what to validate. The plan is made anew with each change."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "go", "Validate", show=False),
+        Binding("ctrl+y", "copy", "Copy the command", show=False),
+        Binding("f1", "help", "Help", show=False),
+    ]
+    box_id = "validate-dialog"
+    loads = ("validation-plan", "validation-typed")
+    keys_line = "enter: validate; left right: choose; ctrl+y: copy command; esc: close"
+
+    def __init__(
+        self, replica: FileReplica, view: ReplicaView, generation: str, *, database: str = "", own: bool = False
+    ) -> None:
+        """`generation` "" where the cursor stands on none; `own`: this session replicates the database."""
+        super().__init__()
+        self.replica = replica
+        self.view = view
+        self.generation = generation
+        self.database = database
+        self.own = own
+        self.plan: ValidationPlan | None = None
+        self.error: LitetuiError | None = None
+        self.wanted = False
+
+    @property
+    def title_text(self) -> str:
+        return f"Validate {self.view.name}"
+
+    def body(self) -> ComposeResult:
+        glyphs = self.app.settings.glyphs
+        yield field("Depth", Choice(("names", "content", "restore"), "content", glyphs, id="depth"))
+        if len(self.view.generations) > 1:
+            yield field("Scope", Choice(self._scopes(), self._scopes()[not self.generation], glyphs, id="scope"))
+        if self.database:
+            yield field("Database", Choice((COMPARE, LEAVE_OUT), COMPARE, glyphs, id="database"))
+        yield field("Scratch", OrderedInput(id="scratch", compact=True))
+        with VerticalScroll(classes="scroll"):
+            yield PlanView((), "", glyphs)
+        with Horizontal(classes="buttons"):
+            yield Button("Cancel", id="cancel", compact=True)
+            yield Button("Validate", id="go", compact=True, variant="primary")
+
+    def _scopes(self) -> tuple[str, str]:
+        one = self.generation or self.view.generations[0].name
+        return cut_middle(one, 12, self.app.settings.glyphs.cut), f"all {len(self.view.generations)} generations"
+
+    def on_mount(self) -> None:
+        self.query_one("#depth").focus()
+        self._ask()
+
+    # what is asked for
+
+    @property
+    def asked(self) -> _Asked:
+        depths: dict[str, Depth] = {"names": "names", "content": "content", "restore": "restore"}
+        depth = depths[self.query_one("#depth", Choice).value]
+        scope = self.query("#scope").first(Choice).chosen if self.query("#scope") else 1
+        one = self.generation or self.view.generations[0].name
+        scratch = self.query_one("#scratch", Input).value.strip()
+        folder = os.path.abspath(os.path.expanduser(scratch)) if scratch and depth == "restore" else None
+        return _Asked(depth, one if scope == 0 else None, folder)
+
+    @property
+    def compares(self) -> bool:
+        return bool(self.query("#database")) and self.query_one("#database", Choice).value == COMPARE
+
+    @on(Choice.Changed)
+    @on(Input.Changed)
+    def _changed(self) -> None:
+        if self.closing:
+            return
+        self.plan = None
+        self.app.bridge.forget("validation-plan")
+        self.app.bridge.delay("validation-typed", self.app.settings.debounce_s / 2, self._ask)
+
+    def _ask(self) -> None:
+        if self.closing:
+            return
+        asked, replica = self.asked, self.replica
+
+        def work() -> ValidationPlan:
+            from litetui.ops.validate import plan
+
+            return plan(replica, depth=asked.depth, generation=asked.generation, scratch=asked.scratch)
+
+        self.app.bridge.load("validation-plan", work, self._answered, self._refused, path=replica.path)
+        self._draw()
+
+    def _answered(self, plan: ValidationPlan) -> None:
+        self.plan, self.error = plan, plan.fault
+        self.query_one("#scratch", Input).placeholder = plan.scratch
+        self._draw()
+        if self.wanted:
+            self.action_go()
+
+    def _refused(self, error: LitetuiError) -> None:
+        self.plan, self.error, self.wanted = None, error, False
+        self._draw()
+
+    # showing
+
+    def _draw(self) -> None:
+        drill = self.asked.depth == "restore"
+        scratch = self.query_one("#scratch").parent
+        if scratch is not None:
+            scratch.display = drill
+        text = command(self.plan, self.database if self.compares else "") if self.plan is not None else ""
+        self.query_one(PlanView).tell(self._items(), text)
+        self.query_one("#go", Button).disabled = self.error is not None
+
+    def _items(self) -> list[Item]:
+        items = [Item("checks", DEPTH_WORDS[self.asked.depth])]
+        plan = self.plan
+        if plan is not None:
+            items.append(Item("reads", f"{plan.file_count} files, {format_size(plan.bytes_to_read)}"))
+            if plan.depth == "names":
+                items[-1] = Item("lists", f"{plan.file_count} files")
+            if plan.depth == "restore":
+                items.append(_room(plan))
+        if self.compares:
+            items.append(Item("compares", self._comparison()))
+        if self.error is not None:
+            items.append(Item("error", str(self.error), "error"))
+            hint = (self.error.hint or "").replace(": --scratch DIR", " in the field Scratch")
+            items += [Item("try", hint)] if hint else []
+        return items
+
+    def _comparison(self) -> str:
+        if self.own:
+            return "a restore with the database, which this session replicates: at its next sync"
+        return "a restore with the database as it is, at a position that both have; waits for one 10 s at most"
+
+    # keys and buttons
+
+    @on(Input.Submitted)
+    @on(Button.Pressed, "#go")
+    def action_go(self) -> None:
+        """Start it, as soon as the plan of what is chosen is there."""
+        waiting = self.app.bridge.waits("validation-typed") or self.app.bridge.loading("validation-plan")
+        self.wanted = waiting
+        if waiting or self.error is not None or self.plan is None:
+            return
+        self.dismiss(Wish(self.plan, self.compares))
+
+    @on(Button.Pressed, "#cancel")
+    def _cancel(self) -> None:
+        self.dismiss(None)
+
+    def action_copy(self) -> None:
+        if self.plan is not None:
+            self.app.copy(command(self.plan, self.database if self.compares else ""))
+        else:
+            self.app.say("there is no plan to copy the command of", severity="warning")
+
+    def action_help(self) -> None:
+        self.app.say(self.keys_line)
+
+
+def _room(plan: ValidationPlan) -> Item:
+    if not plan.free_bytes:
+        return Item("needs", f"{format_size(plan.scratch_bytes)} in {plan.scratch}")
+    short = plan.scratch_bytes > plan.free_bytes
+    words = f"{format_size(plan.scratch_bytes)} in {plan.scratch}, where {format_size(plan.free_bytes)} are free"
+    return Item("needs", words, "error" if short else "")

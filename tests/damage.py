@@ -1570,6 +1570,7 @@ def main() -> int:
         deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),
+        report_multiple_bugs=False,
         phases=[Phase.generate] if args.go_on else [Phase.generate, Phase.shrink],
     )
     @given(strategy)

@@ -17,18 +17,29 @@ def advise(report: Report, database: str | None = None) -> Report:
     at = report.default
     if at is None or report.verdict == "ok":
         return replace(report, next_steps=())
-    if report.verdict == "unknown":
-        steps = ["make readable what could not be read (each finding says what), then validate again"]
-        return replace(report, next_steps=tuple(steps))
     where = shlex.quote(printable(report.path))
+    if report.verdict == "unknown":
+        return replace(report, next_steps=(_unknown(report, where),))
     steps = [f"before anything else, and before retention deletes more: cp -a {where} {where}.copy"]
     if at.integrity not in ("", "ok"):
         steps += _unsound(report, where)
+    elif report.live is not None and report.live.status == "mismatch":
+        steps += [
+            "a restore gives another database: the replica cannot be trusted",
+            _living(where, database),
+        ]
     elif report.latest_restores is not True:
         steps += [_living(where, database), *_lost(report, at, where)]
     else:
         steps.append("the latest state restores; what the findings name is lost, and retention will remove it in time")
     return replace(report, next_steps=tuple(steps))
+
+
+def _unknown(report: Report, where: str) -> str:
+    if report.live is not None and report.live.status == "unknown":
+        name = shlex.quote(printable(report.live.database))
+        return f"see who replicates the database, and how far behind: litetui info {where} --db {name}; then validate again"
+    return "make readable what could not be read (each finding says what), then validate again"
 
 
 def _unsound(report: Report, where: str) -> list[str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from litetui.ops import advice, validate
-from litetui.ops.verdict import Report
+from litetui.ops.verdict import LiveCheck, Report
 from litetui.primary import guard
 from litetui.replica.detect import open_replica
 from tests.build import GENERATION, SECOND, T0, compress, usual_history, write_replica
@@ -78,3 +80,18 @@ def test_the_step_for_a_living_database_is_that_of_its_replicator(
 def test_a_database_that_is_gone(tmp_path: Path) -> None:
     report = advice.advise(damaged(tmp_path / "r"), str(tmp_path / "app.db"))
     assert "is not there" in report.next_steps[1]
+
+
+@pytest.mark.parametrize(
+    ("status", "words"), [("unknown", "see who replicates"), ("mismatch", "the replica cannot be trusted")]
+)
+def test_after_a_comparison_with_the_live_database(
+    tmp_path: Path, status: Literal["unknown", "mismatch"], words: str
+) -> None:
+    write_replica(tmp_path / "r", usual_history(2, 2))
+    report = validate.run(validate.plan(open_replica(tmp_path / "r")))
+    live = LiveCheck(str(tmp_path / "app.db"), status, report.generations[0].restorable_to, "words")
+    compared = advice.advise(report.with_live(live))
+    assert (compared.verdict, compared.exit_code) == (("unknown", 1) if status == "unknown" else ("damaged", 3))
+    assert any(words in step for step in compared.next_steps)
+    assert advice.advise(report.with_live(replace(live, status="ok"))).next_steps == ()

@@ -38,7 +38,7 @@ def advise(report: Report, database: str | None = None) -> Report:
 def _unknown(report: Report, where: str) -> str:
     if report.live is not None and report.live.status == "unknown":
         name = shlex.quote(printable(report.live.database))
-        return f"see who replicates the database, and how far behind: litetui info {where} --db {name}; then validate again"
+        return f"see who replicates the database: litetui info {where} --db {name}; then validate again"
     return "make readable what could not be read (each finding says what), then validate again"
 
 

@@ -234,6 +234,9 @@ def _without_last(plan_: RestorePlan, report: Reporter, cancel: CancelToken) -> 
     if len(wals):
         before = read_frames(plan_.replica, plan_.generation, index - 1, report, cancel)
         size = _size_after(before, 0) or None
+        if size is None:
+            cause = "it holds no transaction, though another WAL follows it"
+            raise before.problem or DamageError("read the WAL", cause, code="truncated", index=index - 1)
     notes = (*plan_.notes, f"the newest WAL {index:08x} holds no transaction yet")
     return replace(plan_, wals=wals, position=Pos(plan_.generation, index, 0), notes=notes), size
 

@@ -17,6 +17,7 @@ from litetui.units import format_time, printable
 
 if TYPE_CHECKING:
     from litetui.replica.file import FileReplica
+    from litetui.replica.ltx import LTXReplica
 
 PATH = click.Path(path_type=str, readable=False)  # who may not read it is told by us, with owner and mode
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
@@ -34,6 +35,12 @@ def open_replica(path: str) -> FileReplica:
     from litetui.replica.detect import open_replica
 
     return open_replica(path)
+
+
+def open_any(path: str) -> FileReplica | LTXReplica:
+    from litetui.replica.detect import open_any
+
+    return open_any(path)
 
 
 @contextmanager

@@ -55,6 +55,11 @@ class RestorePlan:
         return self.replica.layout()
 
     @property
+    def place(self) -> str:
+        """Where the plan leads to, as it can be pasted."""
+        return str(self.position)
+
+    @property
     def min_index(self) -> int:
         return self.snapshot.index
 

@@ -1,6 +1,7 @@
 """Restore: make the database file that a plan describes, or fail and leave nothing.
 
-`plan` (by names and times) and `settle` (by bytes) decide; `run` does just what the settled plan says.
+`plan` (by names and times) and `settle` (by bytes) decide; `run` does just what the settled plan says. Plans of v0.3
+replicas go through WALs (plan.py, settle.py, wal_merge.py), those of v0.5 through LTX files (ltx_plan, ltx_merge).
 """
 
 from __future__ import annotations
@@ -8,28 +9,32 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
+from typing import Generic, TypeVar, overload
 
-import numpy as np
-
-from litetui.errors import ChangedError, DamageError
+from litetui.errors import DamageError
 from litetui.jobs.progress import CancelToken, Reporter
+from litetui.ops import ltx_merge, ltx_plan, wal_merge
 from litetui.ops import output as out
-from litetui.ops.chain import Chain
+from litetui.ops import plan as wal_plan
+from litetui.ops import settle as wal_settle
+from litetui.ops.ltx_plan import LTXPlan
 from litetui.ops.output import check_output, check_space
-from litetui.ops.pages import PageFile, check_snapshot_size, snapshot_header
-from litetui.ops.plan import RestorePlan, plan
-from litetui.ops.settle import explain, settle, without_snapshot
+from litetui.ops.pages import PageFile
+from litetui.ops.plan import RestorePlan
 from litetui.ops.target import Target
-from litetui.ops.wals import prefetched, read_batches, read_index
-from litetui.replica.catalog import SEGMENT, WHOLE
+from litetui.replica.file import FileReplica
+from litetui.replica.ltx import LTXReplica
 from litetui.units import format_size
 
-__all__ = ["RestorePlan", "RestoreResult", "Target", "check_output", "check_space", "explain", "plan", "run", "settle"]
+__all__ = ["AnyPlan", "RestorePlan", "RestoreResult", "Target", "check_output", "check_space", "plan", "run", "settle"]
+
+AnyPlan = RestorePlan | LTXPlan
+P = TypeVar("P", RestorePlan, LTXPlan)
 
 
 @dataclass(frozen=True, slots=True)
-class RestoreResult:
-    plan: RestorePlan
+class RestoreResult(Generic[P]):
+    plan: P
     output: str
     database_size: int
     duration_s: float
@@ -42,15 +47,37 @@ class RestoreResult:
     next_steps: tuple[str, ...]
 
 
+@overload
+def plan(replica: FileReplica, target: Target) -> RestorePlan: ...
+@overload
+def plan(replica: LTXReplica, target: Target) -> LTXPlan: ...
+def plan(replica: FileReplica | LTXReplica, target: Target) -> AnyPlan:
+    """Which files lead to the target, by names and times. Raises NoSuchTargetError, UnreadableError."""
+    if isinstance(replica, LTXReplica):
+        return ltx_plan.plan(replica, target)
+    return wal_plan.plan(replica, target)
+
+
+@overload
+def settle(plan_: RestorePlan, report: Reporter | None = None, cancel: CancelToken | None = None) -> RestorePlan: ...
+@overload
+def settle(plan_: LTXPlan, report: Reporter | None = None, cancel: CancelToken | None = None) -> LTXPlan: ...
+def settle(plan_: AnyPlan, report: Reporter | None = None, cancel: CancelToken | None = None) -> AnyPlan:
+    """The plan with its end known to the byte. Raises DamageError that names the last good state, NoSuchTargetError."""
+    if isinstance(plan_, LTXPlan):
+        return ltx_merge.settle(plan_, report or Reporter(), cancel or CancelToken())
+    return wal_settle.settle(plan_, report, cancel)
+
+
 def run(
-    plan_: RestorePlan,
+    plan_: P,
     output: str,
     *,
     integrity_check: str = "quick",
     force: bool = False,
     report: Reporter | None = None,
     cancel: CancelToken | None = None,
-) -> RestoreResult:
+) -> RestoreResult[P]:
     """Restore into the file `output`. On any failure or cancel nothing of it is left behind.
 
     Raises OutputError, DamageError, UnreadableError, NoSuchTargetError, Cancelled.
@@ -63,21 +90,23 @@ def run(
         try:
             return _run(plan_, output, integrity_check, force, report, cancel, began)
         except DamageError as error:
-            earlier = without_snapshot(plan_, error)
+            if isinstance(plan_, LTXPlan):
+                raise ltx_merge.explain(plan_, error) from None
+            earlier = wal_settle.without_snapshot(plan_, error)
             if earlier is None:
-                raise explain(plan_, error, report, cancel) from None
+                raise wal_settle.explain(plan_, error, report, cancel) from None
             plan_ = earlier
 
 
 def _run(
-    plan_: RestorePlan,
+    plan_: P,
     output: str,
     integrity_check: str,
     force: bool,
     report: Reporter,
     cancel: CancelToken,
     began: float,
-) -> RestoreResult:
+) -> RestoreResult[P]:
     """The restore of a settled plan."""
     out.check_space(output, plan_.database_size or 0)
     for note in plan_.notes:
@@ -98,7 +127,7 @@ def _run(
         moved = target.commit()
     info = os.stat(output)
     mode, owner = info.st_mode & 0o7777, out.owner_name(info.st_uid, info.st_gid)
-    report.log(f"restored {plan_.position or plan_.generation} to {output}: {format_size(size)}")
+    report.log(f"restored {plan_.place} to {output}: {format_size(size)}")
     return RestoreResult(
         plan_,
         output,
@@ -114,71 +143,7 @@ def _run(
     )
 
 
-def _merge(plan_: RestorePlan, file: PageFile, report: Reporter, cancel: CancelToken) -> int:
-    """Snapshot and WALs into the file. Returns the size that the database has at the plan's position, in bytes."""
-    replica, snapshot = plan_.replica, plan_.snapshot
-    path = replica.storage.path(replica.snapshot_path(snapshot))
-    report.phase("snapshot", plan_.database_size or 0)
-    with prefetched(replica.read_snapshot_file(snapshot), cancel) as blocks:
-        head, first = snapshot_header(blocks, path, snapshot.index)
-        file.page_size = head.page_size
-        file.limit = (plan_.database_size or 0) // head.page_size if len(plan_.wals) else None
-        file.reserve(plan_.database_size or 0)
-        file.append(first)
-        for block in blocks:
-            file.append(block)
-            report.advance(file.size)
-    pages = check_snapshot_size(file.size, head.page_size, path, snapshot.index)
-    if not len(plan_.wals):
-        return file.size
-    chain = Chain(plan_.generation, snapshot.index, head.page_size, pages)
-    end = plan_.position.offset if int(plan_.wals.index[-1]) == plan_.position.index else None
-    report.phase("WAL", _wal_bytes(plan_))
-    done = 0
-    with prefetched(read_batches(replica, plan_.wals, end), cancel) as batches:
-        for batch in batches:
-            block_ = chain.check(batch)
-            file.apply(batch, block_)
-            done += batch.frames.nbytes
-            report.advance(done)
-            batch.release()
-    size = chain.page_count * head.page_size
-    if file.limit is not None and chain.page_count > file.limit:
-        cause = "the last transaction is another one than when the restore was planned"
-        raise ChangedError("restore", cause, path=plan_.source, hint="another process writes this replica: try again")
-    if end is not None and not plan_.target.last_good:
-        _look_ahead(plan_, chain, cancel)
-    return size
-
-
-def _look_ahead(plan_: RestorePlan, chain: Chain, cancel: CancelToken) -> None:
-    """Raises DamageError if the WAL after the last index proves that its end is missing: that WAL grows the database
-    from a size that the last one does not lead to. Only where the whole of an index was asked for, or a time.
-    """
-    index, end = plan_.position.index, chain.last
-    table = plan_.replica.wals(plan_.generation)
-    rows = table.rows_of(index + 1)
-    own = table.rows_of(index)
-    if plan_.target.offset is not None or not rows or plan_.wals.offset[-1] < table.offset[own.stop - 1]:
-        return
-    try:
-        for batch in read_index(plan_.replica, table, plan_.replica.forms_of(table, index + 1)[0]):
-            cancel.check()
-            chain.check(batch)
-            batch.release()
-            break
-    except DamageError as error:
-        if error.code == "missing-page" and chain.last == end:
-            error.cause = f"the end of WAL {index:08x} is missing: where the next begins, {error.cause}"
-            raise
-
-
-def _wal_bytes(plan_: RestorePlan) -> int:
-    """How many bytes of WAL there will be, uncompressed: known from names for all but the last segment of an index."""
-    table = plan_.wals
-    if (table.form == WHOLE).all():
-        return int(table.size.sum())
-    if not (table.form == SEGMENT).all():
-        return 0
-    last = np.append(table.index[1:] != table.index[:-1], True)
-    return int(table.offset[last].sum())
+def _merge(plan_: AnyPlan, file: PageFile, report: Reporter, cancel: CancelToken) -> int:
+    if isinstance(plan_, LTXPlan):
+        return ltx_merge.merge(plan_, file, report, cancel)
+    return wal_merge.merge(plan_, file, report, cancel)

@@ -14,6 +14,7 @@ from litetui.replica.types import Pos
 from litetui.units import NS, format_time, parse_duration, parse_time
 
 _INDEX = re.compile(r"(?:0x)?([0-9a-f]{1,8})", re.IGNORECASE)
+_TXID = re.compile(r"(?:0x)?([0-9a-f]{1,16})", re.IGNORECASE)
 _LOCAL = re.compile(r"(?:([0-9]{4}-[0-9]{2}-[0-9]{2})[T ])?([0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?)(Z?)")
 _SHORT_POSITION = re.compile(r"([0-9a-f]{8}):([0-9]+)")
 
@@ -58,6 +59,16 @@ def parse_index(text: str) -> int:
     m = _INDEX.fullmatch(text.strip())
     if m is None:
         raise UsageError("read the index", f"{text!r} is no index", hint="an index has 8 hex digits, e.g. 0000007f")
+    return int(m[1], 16)
+
+
+def parse_txid(text: str) -> int:
+    """A TXID in hex as Litestream prints it, `0x` allowed. Raises UsageError."""
+    m = _TXID.fullmatch(text.strip())
+    if m is None or not int(m[1], 16):
+        raise UsageError(
+            "read the TXID", f"{text!r} is no TXID", hint="a TXID has 16 hex digits, e.g. 000000000000007f"
+        )
     return int(m[1], 16)
 
 

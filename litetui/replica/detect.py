@@ -12,14 +12,41 @@ import re
 from litetui.errors import NotAReplicaError
 from litetui.format import names
 from litetui.replica.file import FileReplica
+from litetui.replica.ltx import LTXReplica
 from litetui.replica.storage import unreadable
 
 _DATABASE = (".db", ".sqlite", ".sqlite3", ".db3")
 _CONFIG_PATH = re.compile(r"""^\s*-?\s*(?:path|url)\s*:\s*["']?(?:file://)?(/[^"'\s#]+)""", re.MULTILINE)
 
 
+def open_any(path: str | os.PathLike[str]) -> FileReplica | LTXReplica:
+    """Open the replica at `path`, of v0.3 or of v0.5 alone; where both lie in one folder, the v0.3 generations, whose
+    `ltx` is the other. Raises NotAReplicaError or UnreadableError, with a hint."""
+    full = os.path.abspath(os.path.expanduser(os.fspath(path).removeprefix("file://")))
+    if "\0" not in full and os.path.isdir(full) and not _has(full, "generations") and is_ltx(full):
+        replica = LTXReplica(full)
+        replica.refresh()
+        return replica
+    return open_replica(path)
+
+
+def is_ltx(path: str) -> bool:
+    """Whether a folder holds the levels of a v0.5 replica, as Litestream or as a bucket has them."""
+    try:
+        return _has(path, "ltx") or any(
+            names.is_bucket_level(name) and any(n.endswith(".ltx") for n in os.listdir(os.path.join(path, name)))
+            for name in os.listdir(path)
+        )
+    except OSError:
+        return False
+
+
+def _has(path: str, folder: str) -> bool:
+    return os.path.isdir(os.path.join(path, folder))
+
+
 def open_replica(path: str | os.PathLike[str]) -> FileReplica:
-    """Open the replica at `path`. Raises NotAReplicaError or UnreadableError, with a hint."""
+    """Open the v0.3 replica at `path`. Raises NotAReplicaError or UnreadableError, with a hint."""
     text = os.fspath(path).removeprefix("file://")
     if "://" in text or not text:
         cause = "only folders can be opened" if text else "the path is empty"

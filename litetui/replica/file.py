@@ -29,6 +29,7 @@ from litetui.jobs.loop import Loop
 from litetui.jobs.progress import CancelToken, Reporter
 from litetui.replica.catalog import SEGMENT, SEGMENT_PLAIN, WHOLE, WHOLE_LZ4, WALTable
 from litetui.replica.live import Layout, Live, Primary, ReplicaChange, T
+from litetui.replica.ltx import LTXReplica
 from litetui.replica.storage import GONE, NO_FILE, LocalFile, LocalStorage, no_file, unreadable_finding
 from litetui.replica.types import Finding, GenerationStats, Pos, SnapshotInfo, WALInfo
 from litetui.replica.writer import ReplicaWriter
@@ -82,6 +83,7 @@ class FileReplica:
         self._known: dict[str, _Generation] | None = None
         self._problems: tuple[Finding, ...] = ()
         self._live = Live(self, database, layout) if database is not None else None
+        self._ltx: LTXReplica | None = None
         self._loop: Loop | None = None
         self._stopping = CancelToken()
 
@@ -188,6 +190,8 @@ class FileReplica:
         the sizes and times of files that are known, which only a stranger changes."""
         if anew:
             self._known = None
+        if self._ltx is not None:
+            self._ltx.refresh(anew=anew)
         before = self._known or {}
         found: dict[str, _Generation] = {}
         foreign: list[Finding] = []
@@ -335,14 +339,17 @@ class FileReplica:
             )
         return known
 
+    @property
+    def ltx(self) -> LTXReplica | None:
+        """The v0.5 replica in the same folder, or None."""
+        if self._ltx is None and self.storage.is_folder("ltx"):
+            self._ltx = LTXReplica(self.path, self.name)
+        return self._ltx
+
     def ltx_newest_ns(self) -> int | None:
-        """The time of the newest file of a v0.5 replica (`ltx/LEVEL/…`) in the same folder, or None."""
-        newest = None
-        for level in self.storage.names("ltx") if self.storage.is_folder("ltx") else []:
-            if self.storage.is_folder(f"ltx/{level}"):
-                files = [n for n in self.storage.names(f"ltx/{level}") if n.endswith(".ltx")]
-                newest = max([newest or 0, *self.storage.stat_many(f"ltx/{level}", files)[1].tolist()])
-        return newest or None
+        """The time of the newest file of a v0.5 replica in the same folder, or None."""
+        times = self.ltx.times if self.ltx is not None else None
+        return times.end_ns if times is not None else None
 
     # ---- what it holds
 
@@ -384,6 +391,10 @@ class FileReplica:
     def wals(self, generation: str) -> WALTable:
         """The WAL files of a generation, as columns."""
         return self._get(generation).wals
+
+    def has_data(self) -> bool:
+        """Whether there is any file to restore from."""
+        return any(self.snapshots(g) or len(self.wals(g)) for g in self.generations())
 
     def foreign(self, generation: str) -> list[str]:
         """Paths of what lies in the generation's folders and is no data of it."""

@@ -267,6 +267,10 @@ class LTXReplica:
         times = self.table.time_ns
         return TimeRange(int(times.min()), int(times.max())) if len(times) else None
 
+    def has_data(self) -> bool:
+        """Whether there is any file to restore from."""
+        return len(self.table) > 0
+
     def foreign(self) -> list[str]:
         """Paths of what lies in the levels' folders and is no LTX file by its name."""
         return [path for level in self._known().values() for path in level.foreign]

@@ -15,7 +15,7 @@ from litetui.units import format_duration, format_size
 if TYPE_CHECKING:
     from litetui.ops.clean_point import CleanPoint
     from litetui.ops.replicate import ReplicaState
-    from litetui.ops.restore import RestoreResult
+    from litetui.ops.restore import RestorePlan, RestoreResult
     from litetui.ops.retention import RetentionResult
     from litetui.ops.sync import SyncResult
     from litetui.ops.verdict import Report
@@ -99,11 +99,11 @@ def _retention_lines(result: RetentionResult) -> list[str]:
     return lines
 
 
-def _restore_lines(result: RestoreResult) -> list[str]:
+def _restore_lines(result: RestoreResult[RestorePlan]) -> list[str]:
     lines = [
         f"{result.output}: {format_size(result.database_size)}, mode {result.mode & 0o7777:o}, "
         f"owner {result.owner}, integrity check {result.integrity_check}",
-        f"position {result.plan.position}",
+        f"position {result.plan.place}",
     ]
     lines += [f"moved aside: {path}" for path in result.moved]
     lines += [f"next: {step}" for step in result.next_steps]

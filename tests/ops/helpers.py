@@ -7,7 +7,7 @@ from pathlib import Path
 
 from litetui.errors import LitetuiError
 from litetui.ops import restore as ops
-from litetui.ops.restore import RestoreResult
+from litetui.ops.restore import RestorePlan, RestoreResult
 from litetui.ops.target import Target
 from litetui.replica.detect import open_replica
 from litetui.replica.types import Pos
@@ -28,7 +28,7 @@ def restore(root: Path, target: Target | None = None, *, out: Path | None = None
     return data
 
 
-def run(root: Path, target: Target | None, output: Path, *, check: str = "none") -> RestoreResult:
+def run(root: Path, target: Target | None, output: Path, *, check: str = "none") -> RestoreResult[RestorePlan]:
     replica = open_replica(root)
     return ops.run(ops.plan(replica, target or Target()), str(output), integrity_check=check)
 

@@ -18,7 +18,7 @@ from litetui.jobs.progress import CancelToken, Reporter
 from litetui.ops import output
 from litetui.ops import restore as ops
 from litetui.ops.pages import PageFile
-from litetui.ops.restore import RestoreResult
+from litetui.ops.restore import RestorePlan, RestoreResult
 from litetui.ops.target import Target
 from litetui.replica.detect import open_replica
 from tests.build import History, usual_history, write_replica
@@ -41,7 +41,7 @@ def out(tmp_path: Path) -> Path:
 
 
 def go(root: Path, out: Path, *, force: bool = False, check: str = "none", cancel: CancelToken | None = None,
-       report: Reporter | None = None) -> RestoreResult:  # fmt: skip
+       report: Reporter | None = None) -> RestoreResult[RestorePlan]:  # fmt: skip
     plan = ops.plan(open_replica(root), Target())
     return ops.run(plan, str(out), integrity_check=check, force=force, report=report, cancel=cancel)
 

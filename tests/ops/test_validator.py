@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from litetui.ops import live_check
 from litetui.ops.metrics import Collector
-from tests.ops.test_live_check import garble, pages_of, snapshot_of, tamper
+from tests.ops.test_live_check import garble, pages_of, put, snapshot_of, tamper
 from tests.ops.test_replicate import FAST, Running, running
 from tests.primary.rig import Rig, wait
 from tests.primary.rig import rig as make_rig
@@ -83,7 +83,7 @@ def test_a_mismatch_is_shown_and_replication_goes_on(rig: Rig) -> None:
         assert seen is not None
         assert int(seen[1]) >= at > 0
         assert "# TYPE litestream_replica_validation_total counter" in text
-        snapshot_of(root).write_bytes(sound)
+        put(snapshot_of(root), sound)
         wait(lambda: run.replicator.state().replicas[0].error is None, "the replica is as it was")
         assert counts(run)[0] > 0
         run.stop()

@@ -256,7 +256,7 @@ class RestoreDialog(Dialog[None]):
     def _run(self, plan: RestorePlan) -> None:
         output, check = self.output, self.query_one("#check", Choice).value
 
-        def work(report: Reporter, cancel: CancelToken) -> RestoreResult:
+        def work(report: Reporter, cancel: CancelToken) -> RestoreResult[RestorePlan]:
             from litetui.ops.restore import run
 
             return run(plan, output, integrity_check=check, report=report, cancel=cancel)

@@ -54,41 +54,42 @@ def _living(where: str, database: str | None) -> str:
     """How the latest state comes into the replica again, while there is one."""
     if database is None:
         return (
-            f"if the database lives, a new snapshot saves its present state: litetui snapshot DB {where}; where "
-            "Litestream replicates it, --db DB says how"
+            "if the database lives, a new snapshot saves its present state (where Litestream replicates it, --db DB "
+            f"says how): litetui snapshot DB {where}"
         )
     if not os.path.exists(database):
         return f"{printable(database)} is not there: it cannot bring a new snapshot"
     path = os.path.realpath(database)
     meta = Meta(path).path
     running = guard.look(path, meta, versions=True).replicators
-    name = shlex.quote(printable(database))
+    command = f"litetui snapshot {shlex.quote(printable(database))} {where}"
     if not running:
-        return f"the database lives, nothing replicates it: litetui snapshot {name} {where} saves its present state"
+        return f"the database lives, nothing replicates it, a snapshot saves its present state: {command}"
     if running[0].name != guard.LITESTREAM:
-        return (
-            f"{running[0]} replicates it: press n in its terminal UI, or end it and run litetui snapshot {name} {where}"
-        )
+        return f"{running[0]} replicates it: press n in its terminal UI, or end it, then: {command}"
     if running[0].version.startswith(("0.5", "v0.5")):
         return f"{running[0]} replicates it into another layout: this part of the replica is not written any more"
     forget = shlex.quote(printable(os.path.join(meta, "generation")))
     return (
-        f"{running[0]} replicates it: stop it, rm {forget}, start it again; it begins a new generation with a snapshot"
+        f"{running[0]} replicates it: stop it, forget the generation, start it again (a new one begins, with a "
+        f"snapshot): rm {forget}"
     )
 
 
 def _lost(report: Report, at: GenerationReport, where: str) -> list[str]:
     """What is still to be had."""
-    steps = []
     if at.restorable_to is not None and at.restorable_until_ns is not None:
-        steps.append(
-            f"if the database is lost: litetui restore {where} -o OUT --position {at.restorable_to}, the state of "
-            f"{format_time(at.restorable_until_ns)}"
-        )
-    other = next((g for g in report.generations[1:] if g.restorable_to is not None), None)
-    if not steps and other is not None:
-        steps.append(
-            f"if the database is lost: litetui restore {where} -o OUT --generation {other.generation}, an older one"
-            + (f", the state of {format_time(other.restorable_until_ns)}" if other.restorable_until_ns else "")
-        )
-    return steps
+        until = format_time(at.restorable_until_ns)
+        return [f"if the database is lost, the state of {until}: litetui restore {where} -o OUT {_target(at)}"]
+    other = report.older
+    if other is None or other.restorable_until_ns is None:
+        return []
+    until = format_time(other.restorable_until_ns)
+    return [
+        f"if the database is lost, the older state of {until}: litetui restore {where} -o OUT "
+        f"--generation {other.generation}"
+    ]
+
+
+def _target(at: GenerationReport) -> str:
+    return f"--position {at.restorable_to}"

@@ -165,7 +165,7 @@ class Replicator:
             with contextlib.suppress(Cancelled):  # it is the end
                 work(replica, self._cancel)
 
-        return Loop(f"periodic-{replica.name}", interval, call, self._failure_of(replica), every=interval)
+        return Loop(f"periodic-{replica.name}", 0.0, call, self._failure_of(replica), every=interval)
 
     def _stop(self) -> None:
         """End all threads; monitor and replicas look a last time. What is stuck is left after ten seconds."""

@@ -44,6 +44,7 @@ class ScanResult:
     doubtful  whether the newest chain contradicts the one before it, and nothing tells which of them is right
     complete  False where something could not be read
     size      of the database at the end of the last window, in bytes
+    until_ns  the time of the file that carries that end
     """
 
     windows: list[Window] = field(default_factory=list)
@@ -53,6 +54,7 @@ class ScanResult:
     doubtful: bool = False
     complete: bool = True
     size: int = 0
+    until_ns: int = 0
 
 
 @dataclass(slots=True)
@@ -229,7 +231,7 @@ class Scan:
         self._count(Checked(len(source.rows), source.stored))
         if damage is not None:
             anchored = self._anchor is not None or branch is not None
-            good = self._break(index, branch)
+            good = self._break(index, branch, damage)
             self._note(damage, self._out_of_reach(index, good, anchored=anchored), self._next_step(index))
             self._check_rest(source, damage)
         else:
@@ -316,7 +318,7 @@ class Scan:
             return
         if before is not None:
             good = self._chain.last
-            self._close_window(good)
+            self._close_window(good, before)
             self._note(before, self._out_of_reach(index - 1, good), self._next_step(index - 1))
         else:
             suspects = suspects[suspects <= self._chain.page_count]
@@ -365,24 +367,33 @@ class Scan:
     def _begin_window(self, branch: _Branch) -> None:
         self._anchor, self._proved = branch.snapshot, branch.snapshot.index
 
-    def _close_window(self, end: Pos) -> None:
-        """The window from its snapshot to a position."""
-        anchor = self._anchor
+    def _close_window(self, end: Pos, damage: DamageError | None = None) -> None:
+        """The window from its snapshot to a position. Its time is the last that a restore takes: that of the last file
+        which `damage` leaves whole."""
+        anchor, table = self._anchor, self._table
         assert anchor is not None
         start = Pos(self._generation, anchor.index, 0)
         end = max(start, end)
-        end_ns = max(anchor.created_ns, self._time_of(end, anchor))
-        self._result.windows.append(Window(start, end, anchor.created_ns, end_ns))
+        before = (table.index < end.index) | ((table.index == end.index) & (table.offset < end.offset))
+        rows = np.flatnonzero(before & (table.index >= anchor.index))
+        times = [anchor.created_ns, *table.mtime_ns[rows[-2:]].tolist()]
+        self._result.until_ns = times[-1]
+        if len(rows) and damage is not None and self._is_broken(int(rows[-1]), end, damage):
+            times.pop()
+        self._result.windows.append(Window(start, end, anchor.created_ns, max(anchor.created_ns, times[-1])))
         self._anchor = None
 
-    def _time_of(self, pos: Pos, anchor: SnapshotInfo) -> int:
-        """The time of the file that carries a position."""
-        table = self._table
-        before = (table.index < pos.index) | ((table.index == pos.index) & (table.offset < pos.offset))
-        rows = np.flatnonzero(before & (table.index >= anchor.index))
-        return int(table.mtime_ns[rows[-1]]) if len(rows) else anchor.created_ns
+    def _is_broken(self, row: int, end: Pos, damage: DamageError) -> bool:
+        """Whether the file that a window ends in or with is not all that it should be."""
+        index, after = int(self._table.index[row]), row + 1
+        if damage.code == "missing-page" and damage.index == index + 1:
+            return True  # the end of this WAL is what is missing
+        if damage.index != index or damage.code == "missing-segment":
+            return False
+        same = after < len(self._table) and int(self._table.index[after]) == index
+        return not same or bool(self._table.whole[row]) or int(self._table.offset[after]) > end.offset
 
-    def _break(self, index: int, branch: _Branch | None) -> Pos | None:
+    def _break(self, index: int, branch: _Branch | None, damage: DamageError | None = None) -> Pos | None:
         """The chains end in this WAL. Returns the last position before that which restores."""
         anchor, chain = self._anchor, self._chain
         self._chain, good = None, None
@@ -392,12 +403,12 @@ class Scan:
             if good is None:
                 self._anchor = None
             else:
-                self._close_window(good)
+                self._close_window(good, damage)
         if branch is not None:
             own_good = self._provable(branch.snapshot, index)
             if own_good is not None and (good is None or own_good > good):
                 self._begin_window(branch)
-                self._close_window(own_good)
+                self._close_window(own_good, damage)
                 good = own_good
         return good
 
@@ -539,7 +550,8 @@ class Scan:
         if after is not None:
             return f"what snapshot {after:08x} leads to restores as it does without this"
         if not self._result.windows:
-            return "copy the replica before anything deletes from it; another generation may restore"
+            other = "; another generation may restore" if len(self._replica.generations()) > 1 else ""
+            return f"copy the replica before anything deletes from it{other}"
         return f"copy the replica before anything deletes from it; then {where} --to-last-good, or a new snapshot"
 
 

@@ -202,7 +202,7 @@ class _Validation:
             _verdict(findings, bool(result.windows), unreadable),
             latest,
             end.end if end else None,
-            end.end_ns if end else None,
+            result.until_ns if end else None,
             tuple(result.windows),
             tuple(findings),
             integrity,
@@ -216,21 +216,25 @@ class _Validation:
     def _by_names(self, finding: Finding) -> Finding:
         if finding.code in _DAMAGE and finding.severity == "warning":
             return replace(finding, severity="error")
-        if finding.code == "no-snapshot" and self._is_abandoned():
+        if finding.code == "no-snapshot" and (leftover := self._leftover()):
             return replace(
                 finding,
-                severity="info",
-                message=f"generation {self._generation} has no snapshot: it ended before its first one was complete",
-                hint="nothing needs to be done: it never held a state that could be restored",
+                severity="info" if "first" in leftover else "warning",
+                message=f"generation {self._generation} has no snapshot: nothing of it can be restored; {leftover}",
+                hint="nothing needs to be done: retention removes it",
             )
         return finding
 
-    def _is_abandoned(self) -> bool:
-        """Whether this is what a replicator leaves that was stopped during its first snapshot: an old generation with
-        nothing but the WAL of its first index."""
+    def _leftover(self) -> str:
+        """What leaves an old generation without a snapshot; "" where it is the newest, or no newer one is complete."""
+        order = self._replica.generations()
+        newer = order[: order.index(self._generation)]
+        if not any(survey_generation(self._replica, g, self._now_ns).restorable for g in newer):
+            return ""
         table = self._replica.wals(self._generation)
-        newest = self._replica.generations()[0] == self._generation
-        return not newest and not (len(table) and int(table.index[-1]) > 0)
+        if len(table) and int(table.index[-1]) > 0:
+            return "a retention that is at work, or was stopped, leaves that, or the snapshot was lost"
+        return "it ended before its first one was complete"
 
     def _report_names(self, names: GenerationSurvey, findings: list[Finding]) -> GenerationReport:
         table, snapshots = self._replica.wals(self._generation), self._replica.snapshots(self._generation)

@@ -119,6 +119,11 @@ class Report:
         """The generation that a restore without a target takes, or the one that was asked for."""
         return self.generations[0] if self.generations else None
 
+    @property
+    def older(self) -> GenerationReport | None:
+        """The newest of the other generations of which something restores."""
+        return next((g for g in self.generations[1:] if g.restorable_to is not None), None)
+
     def with_live(self, live: LiveCheck) -> Report:
         """The same after a comparison with the live database: a mismatch is damage, and without an answer the verdict
         is not that all is well."""
@@ -139,12 +144,15 @@ class Report:
         at = self.default
         if at is None:
             return f"{self.verdict}: there is no generation to restore from"
-        until = "" if at.restorable_until_ns is None else f" {at.restorable_to}, {format_time(at.restorable_until_ns)}"
+        until = "" if at.restorable_until_ns is None else f" {format_time(at.restorable_until_ns)}"
+        until = f" {at.restorable_to},{until}" if at.restorable_to is not None else until
         if self.latest_restores is False and at.integrity not in ("", "ok"):
             words = "the latest state restores byte for byte, but fails SQLite's integrity check"
             return f"{self.verdict}: {words};{until}"
         if self.latest_restores is False:
             rest = f"it restores up to{until}" if until else "nothing of it restores"
+            if not until and self.older is not None and self.older.restorable_until_ns is not None:
+                rest += f", but {self.older.generation} does, up to {format_time(self.older.restorable_until_ns)}"
             return f"{self.verdict}: the latest state of generation {at.generation} does not restore; {rest}"
         if self.latest_restores is None:
             what = {

@@ -54,6 +54,7 @@ class _Generation:
 
     name: str
     snapshots: tuple[SnapshotInfo, ...] = ()
+    twins: tuple[SnapshotInfo, ...] = ()
     wals: WALTable = field(default_factory=lambda: WALTable.empty(""))
     foreign: tuple[str, ...] = ()
     problems: tuple[Finding, ...] = ()
@@ -224,10 +225,12 @@ class FileReplica:
             sized = self._with_stats(old.wals, wal_folder, np.flatnonzero(active), problems)
             same = np.array_equal(sized.size, old.wals.size) and np.array_equal(sized.mtime_ns, old.wals.mtime_ns)
             return old if same and not problems else replace(old, wals=sized)
-        snapshots, odd_snapshots = self._list_snapshots(old.name, snapshot_folder, problems)
+        snapshots, twins, odd_snapshots = self._list_snapshots(old.name, snapshot_folder, problems)
         wals, odd_wals = self._list_wals(old, wal_folder, problems)
         foreign = tuple([f"{snapshot_folder}/{n}" for n in odd_snapshots] + [f"{wal_folder}/{n}" for n in odd_wals])
-        return _Generation(old.name, tuple(snapshots), wals, foreign, tuple(problems), (stamps[0], stamps[1]))
+        return _Generation(
+            old.name, tuple(snapshots), tuple(twins), wals, foreign, tuple(problems), (stamps[0], stamps[1])
+        )
 
     def _stamp(self, folder: str) -> _Folder:
         return _Folder(self.storage.folder_mtime_ns(folder), time.time_ns())
@@ -247,7 +250,8 @@ class FileReplica:
 
     def _list_snapshots(
         self, generation: str, folder: str, problems: list[Finding]
-    ) -> tuple[list[SnapshotInfo], list[str]]:
+    ) -> tuple[list[SnapshotInfo], list[SnapshotInfo], list[str]]:
+        """The snapshots by index, the plain ones whose compressed form is there as well, and what is none."""
         listing = self._names(folder, generation, problems)
         parsed = [(p, n) for n in listing if (p := names.parse_snapshot(n)) is not None]
         foreign = [n for n in listing if names.parse_snapshot(n) is None]
@@ -255,7 +259,8 @@ class FileReplica:
             sizes, mtimes = self.storage.stat_many(folder, [n for _, n in parsed])
         except LitetuiError as error:
             problems.append(unreadable_finding(error, generation))
-            return [], foreign
+            return [], [], foreign
+        twins: list[SnapshotInfo] = []
         out: dict[int, SnapshotInfo] = {}
         for (p, name), size, mtime in zip(parsed, sizes.tolist(), mtimes.tolist(), strict=True):
             info = SnapshotInfo(generation, p.index, size, mtime, name, p.compressed)
@@ -263,9 +268,12 @@ class FileReplica:
                 problems.append(no_file(self.storage.path(f"{folder}/{name}"), generation))
             elif size == GONE or (not p.compressed and not self._is_database(info)):
                 foreign.append(name)
-            elif p.index not in out or p.compressed:
+            elif p.index in out:
+                twins.append(out[p.index] if p.compressed else info)
+                out[p.index] = info if p.compressed else out[p.index]
+            else:
                 out[p.index] = info
-        return [out[index] for index in sorted(out)], sorted(foreign)
+        return [out[index] for index in sorted(out)], twins, sorted(foreign)
 
     def _list_wals(self, old: _Generation, folder: str, problems: list[Finding]) -> tuple[WALTable, list[str]]:
         for _ in range(_LISTINGS):
@@ -280,14 +288,19 @@ class FileReplica:
             for row in np.flatnonzero(table.size == NO_FILE)
         ]
         no_data = table.size < 0
-        segments = int((table.form == SEGMENT).sum())
-        wholes = int(table.whole.sum())
-        own_is_segment = segments >= wholes
-        odd = table.whole if own_is_segment and segments else (table.form == SEGMENT) & (not own_is_segment)
-        for row in np.flatnonzero((odd | (table.form == SEGMENT_PLAIN)) & ~no_data):
-            no_data[row] = not self._is_wal(table[int(row)])
+        for odd in self._odd_forms(table, no_data):
+            # Where one is what its name says, the form is the generation's own as well (an upgraded Litestream): then
+            # the others are data too, and damaged where they are not what their names say.
+            if not any(self._is_wal(table[int(row)]) for row in odd):
+                no_data[odd] = True
         foreign += [table.name(int(row)) for row in np.flatnonzero(no_data & (table.size >= 0))]
         return (table.take(~no_data) if no_data.any() else table), sorted(foreign)
+
+    def _odd_forms(self, table: WALTable, no_data: np.ndarray) -> list[np.ndarray]:
+        """The rows of each form that the generation's own layout does not use."""
+        segments, wholes = int((table.form == SEGMENT).sum()), int(table.whole.sum())
+        other = table.whole if segments >= wholes and segments else table.form == SEGMENT
+        return [rows for mask in (other, table.form == SEGMENT_PLAIN) if len(rows := np.flatnonzero(mask & ~no_data))]
 
     def _with_stats(self, table: WALTable, folder: str, rows: np.ndarray, problems: list[Finding]) -> WALTable:
         if not len(rows):
@@ -387,6 +400,11 @@ class FileReplica:
     def snapshots(self, generation: str) -> list[SnapshotInfo]:
         """The snapshots of a generation by index; where one is there twice, the compressed one."""
         return list(self._get(generation).snapshots)
+
+    def snapshot_files(self, generation: str) -> list[SnapshotInfo]:
+        """Every snapshot file by index, where one is there twice both forms: what a deletion has to know of."""
+        known = self._get(generation)
+        return sorted((*known.snapshots, *known.twins), key=lambda info: (info.index, info.compressed))
 
     def wals(self, generation: str) -> WALTable:
         """The WAL files of a generation, as columns."""
@@ -581,7 +599,7 @@ def _same(a: _Folder, b: _Folder) -> bool:
 
 def _same_content(a: _Generation, b: _Generation) -> bool:
     return a is b or (
-        (a.snapshots, a.foreign, a.problems) == (b.snapshots, b.foreign, b.problems)
+        (a.snapshots, a.twins, a.foreign, a.problems) == (b.snapshots, b.twins, b.foreign, b.problems)
         and a.wals.same_files(b.wals)
         and np.array_equal(a.wals.size, b.wals.size)
         and np.array_equal(a.wals.mtime_ns, b.wals.mtime_ns)

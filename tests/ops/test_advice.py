@@ -46,7 +46,8 @@ def test_an_older_generation_is_offered_where_the_newest_has_nothing(tmp_path: P
     report = damaged(tmp_path / "r", "snapshots/*")
     assert report.default is not None
     assert (report.verdict, report.default.generation) == ("unrestorable", GENERATION)
-    assert f"--generation {OLD}, an older one" in report.next_steps[-1]
+    assert report.next_steps[-1].endswith(f"litetui restore {tmp_path}/r -o OUT --generation {OLD}")
+    assert f"but {OLD} does, up to" in report.sentence()
 
 
 def test_where_the_latest_restores_nothing_is_urgent(tmp_path: Path) -> None:
@@ -60,8 +61,11 @@ def test_where_the_latest_restores_nothing_is_urgent(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("replicator", "words"),
     [
-        (None, "nothing replicates it: litetui snapshot"),
-        (guard.Replicator("litestream", "0.3.13", 812), "litestream 0.3.13 (pid 812) replicates it: stop it, rm "),
+        (None, "nothing replicates it, a snapshot saves its present state: litetui snapshot"),
+        (
+            guard.Replicator("litestream", "0.3.13", 812),
+            "litestream 0.3.13 (pid 812) replicates it: stop it",
+        ),
         (guard.Replicator("litestream", "0.5.17", 812), "another layout"),
         (guard.Replicator("litetui", "", 813), "press n in its terminal UI"),
     ],

@@ -187,4 +187,9 @@ def test_validation_sees_damage_and_names_what_restores(
         out = tmp_path / f"{depth}.db"
         assert run(["restore", str(golden(name)), "-o", str(out), "--position", one["restorable_to"]]) == 0
         assert content(out) in spec["states"]
+        for number, at in enumerate(t for w in one["windows"] for t in (w["start"], w["end"])):
+            by_time = tmp_path / f"{depth}-{number}.db"
+            args = ["restore", str(golden(name)), "-o", str(by_time), "--generation", generation, "--timestamp", at]
+            assert run(args) == 0, capsys.readouterr().err
+            assert content(by_time) in spec["states"]
         capsys.readouterr()

@@ -17,7 +17,7 @@ from litetui.ops.target import Target
 from litetui.ops.verdict import DEPTHS, Depth, Report
 from litetui.replica.detect import open_replica
 from litetui.replica.types import Finding, Pos
-from tests.build import GENERATION, SECOND, T0, Builder, History, usual_history, write_replica
+from tests.build import GENERATION, SECOND, T0, History, usual_history, write_replica
 from tests.ops.helpers import position, restore
 
 LAYOUTS = ["segments", "whole"]
@@ -290,19 +290,19 @@ def test_an_old_damaged_generation_does_not_hide(tmp_path: Path) -> None:
         check(tmp_path / "r", generation="f" * 16)
 
 
-def test_what_a_first_sync_leaves_that_was_stopped_is_no_damage(tmp_path: Path) -> None:
-    write_replica(tmp_path / "r", usual_history(1, 2), generation=OLD, snapshots={9: b""}).folder.joinpath(
-        "snapshots/00000009.snapshot.lz4"
-    )
-    leftover = tmp_path / "r/generations" / OLD
-    builder = Builder(tmp_path / "r", OLD)
-    for path in (leftover / "snapshots").iterdir():
-        path.unlink()
-    builder.segment(0, 0, bytes(usual_history(1, 2).wals[0]))
-    write_replica(tmp_path / "r", usual_history(2, 2, seed=3), start_ns=T0 + 1000 * SECOND)
+@pytest.mark.parametrize(("indexes", "severity"), [(1, "info"), (3, "warning")])
+def test_an_old_generation_without_a_snapshot_is_a_leftover(tmp_path: Path, indexes: int, severity: str) -> None:
+    """A first sync that was stopped leaves it, and so does a retention, which deletes the snapshots first."""
+    builder = write_replica(tmp_path / "r", usual_history(indexes, 2), generation=OLD)
+    assert check(tmp_path / "r").verdict == "ok"
+    (builder.folder / "snapshots/00000000.snapshot.lz4").unlink()
+    assert (check(tmp_path / "r").verdict, codes(check(tmp_path / "r"))) == ("unrestorable", ["no-snapshot"])
+    newer = write_replica(tmp_path / "r", usual_history(2, 2, seed=3), start_ns=T0 + 1000 * SECOND)
     report = check(tmp_path / "r")
-    assert (report.verdict, codes(report), codes(report, "warning")) == ("ok", [], [])
+    assert (report.verdict, [f.code for f in report.all_findings if f.severity == severity]) == ("ok", ["no-snapshot"])
     assert report.generations[1].verdict == "unrestorable"
+    (newer.folder / "snapshots/00000000.snapshot.lz4").unlink()
+    assert codes(check(tmp_path / "r")) == ["no-snapshot"] * 2
 
 
 def test_a_replica_without_generations(tmp_path: Path) -> None:

@@ -287,3 +287,28 @@ def test_a_wal_that_is_compressed_while_it_is_listed_is_not_missing(
     replica = open_replica(builder.root)
     assert replica.wals(GENERATION).indexes().tolist() == [0, 1, 2]
     assert replica.calc_pos(GENERATION) == Pos(GENERATION, 2, history.ends(2)[-1])
+
+
+@pytest.mark.parametrize("damage", [b"", b"not lz4"])
+def test_a_damaged_segment_of_an_upgraded_generation_is_data(tmp_path: Path, damage: bytes) -> None:
+    """More whole WALs than segments: the segments are the generation's own all the same, as one of them shows."""
+    history = usual_history(4, 3)
+    builder = write_replica(tmp_path / "r", history, layout="whole")
+    (builder.folder / "wal/00000003.wal").unlink()
+    *_, last = builder.segments(3, bytes(history.wals[3]), history.ends(3))
+    last.write_bytes(damage)
+    replica = open_replica(builder.root)
+    assert replica.foreign(GENERATION) == []
+    assert len(replica.wals(GENERATION).rows_of(3)) == 3
+    with pytest.raises(DamageError):
+        b"".join(replica.wal_reader(GENERATION, 3))
+
+
+def test_a_snapshot_in_two_forms(tmp_path: Path) -> None:
+    history = usual_history(2, 2)
+    builder = write_replica(tmp_path / "r", history)
+    builder.snapshot(0, history.states[0, 0], plain=True)
+    replica = open_replica(builder.root)
+    assert [s.name for s in replica.snapshots(GENERATION)] == ["00000000.snapshot.lz4"]
+    assert [s.name for s in replica.snapshot_files(GENERATION)] == ["00000000.snapshot", "00000000.snapshot.lz4"]
+    assert replica.foreign(GENERATION) == []

@@ -190,7 +190,7 @@ class Rules:
     def deleted(self, bounds: Mapping[str, Bound], low: Mapping[str, int], high: Mapping[str, int]) -> Iterator[Group]:
         """The files to delete from a generation's `low` up to its `high`, the oldest generation first."""
         for g in reversed(self.order):
-            snapshots, table = self.replica.snapshots(g), self.replica.wals(g)
+            snapshots, table = self.replica.snapshot_files(g), self.replica.wals(g)
             first = min(high[g], snapshots[0].index if snapshots and bounds[g].index < ALL else 0)
             if low[g] < first:
                 orphan = "no snapshot leads to it"
@@ -199,7 +199,8 @@ class Rules:
 
     def kept(self, bounds: Mapping[str, Bound]) -> Iterator[Group]:
         for g, bound in bounds.items():
-            yield from files_of(g, self.replica.snapshots(g), self.replica.wals(g), bound.index, ALL, bound.stays)
+            files = self.replica.snapshot_files(g)
+            yield from files_of(g, files, self.replica.wals(g), bound.index, ALL, bound.stays)
 
     def emptied(self, bounds: Mapping[str, Bound], new: NewSnapshot) -> Iterator[str]:
         """Generations of which nothing stays, also those whose files an interrupted retention has deleted."""

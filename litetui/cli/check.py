@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from litetui.cli.common import (
     time_or_none,
 )
 from litetui.cli.main import cli
+from litetui.errors import PrimaryError
 from litetui.units import printable
 
 if TYPE_CHECKING:
@@ -68,6 +70,10 @@ def validate(
     from litetui.ops import validate as ops
 
     r = open_replica(replica)
+    if database is not None and not os.path.isfile(database):
+        raise PrimaryError(
+            "compare with the live database", "there is no such file", path=database, hint="check the path"
+        )  # fmt: skip
     plan = ops.plan(r, depth="restore" if find_last_good else depth, generation=generation, scratch=scratch)
     clean = None
     with interruptible() as cancel, progress(verbose) as report:

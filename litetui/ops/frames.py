@@ -119,7 +119,7 @@ def read_frames(
         report.phase(f"WAL {index:08x}", int(table.size[list(rows)].sum()))
     plain = not table[rows[-1]].compressed
     blocks: list[wal.FrameBlock] = []
-    digests: list[int] = []
+    digests: list[U64] = [np.zeros(0, np.uint64)]
     header: wal.WALHeader | None = None
     problem: DamageError | None = None
     state, valid, seen = (0, 0), 0, 0
@@ -132,7 +132,8 @@ def read_frames(
             block = wal.check_frames(batch.frames, header, state)
             if problem is None:
                 if hashes:
-                    digests += [xxhash.xxh3_64_intdigest(f[24:]) for f in batch.frames[: block.valid]]
+                    own = (xxhash.xxh3_64_intdigest(f[24:]) for f in batch.frames[: block.valid])
+                    digests.append(np.fromiter(own, np.uint64, block.valid))
                 valid += block.valid
                 state = block.state
                 if block.fault:
@@ -151,7 +152,7 @@ def read_frames(
         np.concatenate([b.pages for b in blocks]) if blocks else np.zeros(0, np.uint32),
         np.concatenate([b.commits for b in blocks]) if blocks else np.zeros(0, np.uint32),
         valid,
-        np.array(digests, np.uint64),
+        np.concatenate(digests),
         problem,
     )
 

@@ -57,15 +57,17 @@ def listed(names: tuple[str, ...]) -> str:
 def owners(path: str, pages: Pages, cancel: CancelToken) -> tuple[str, ...]:
     """To which tables and indexes some pages of a database file belong, as far as its content tells. Nobody else may
     have the file open."""
-    left = set(pages.tolist())
-    names = {SCHEMA} if 1 in left else set()
-    left.discard(1)
+    left = bytearray(int(pages.max(initial=1)) + 1)  # a byte a page: all of a large database may differ
+    np.frombuffer(left, np.uint8)[pages] = 1
+    names = {SCHEMA} if left[1] else set()
+    left[1] = 0
     for name, page in _dbstat(path, cancel):
-        if page in left:
-            left.discard(page)
+        if page < len(left) and left[page]:
+            left[page] = 0
             names.add(name)
-    free = left & _freelist(path) if left else left
-    tail = ([FREE] if free else []) + ([UNKNOWN] if left - free else [])
+    other = np.frombuffer(left, np.uint8) > 0
+    free = _freelist(path, len(left)) if other.any() else np.zeros(len(left), bool)
+    tail = ([FREE] if (other & free).any() else []) + ([UNKNOWN] if (other & ~free).any() else [])
     return (*sorted(names), *tail)
 
 
@@ -86,20 +88,25 @@ def _dbstat(path: str, cancel: CancelToken) -> Iterator[tuple[str, int]]:
         connection.close(True)
 
 
-def _freelist(path: str) -> set[int]:
-    """The free pages of a database file; those before the first that is wrong."""
-    free: set[int] = set()
+def _freelist(path: str, size: int) -> npt.NDArray[np.bool_]:
+    """Which of the pages below `size` of a database file are free; those before the first that is wrong."""
+    free = np.zeros(size, np.bool_)
+    seen = np.zeros(size, np.bool_)
     with open(path, "rb") as file:
         try:
             page_size = dbheader.DatabaseHeader.parse(head := file.read(dbheader.HEADER_SIZE)).page_size
         except ValueError:
             return free
         trunk = int.from_bytes(head[32:36], "big")
-        while trunk and trunk not in free:
-            free.add(trunk)
+        for _ in range(os.fstat(file.fileno()).st_size // page_size):  # a damaged list may lead in a circle
+            if not trunk or (trunk < size and seen[trunk]):
+                break
             file.seek((trunk - 1) * page_size)
             data = file.read(page_size)
             count = min(int.from_bytes(data[4:8], "big"), page_size // 4 - 2)
-            free |= set(np.frombuffer(data[8 : 8 + 4 * count], ">u4").tolist())
+            pages = np.append(np.frombuffer(data[8 : 8 + 4 * count], ">u4"), trunk).astype(np.int64)
+            free[pages[pages < size]] = True
+            if trunk < size:
+                seen[trunk] = True
             trunk = int.from_bytes(data[:4], "big")
     return free

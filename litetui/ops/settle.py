@@ -242,37 +242,37 @@ def _without_last(plan_: RestorePlan, report: Reporter, cancel: CancelToken) -> 
 
 
 def _end_of_segment(plan_: RestorePlan, offset: int) -> tuple[RestorePlan, int | None]:
-    info = plan_.wals[len(plan_.wals) - 1]
-    path = plan_.replica.storage.path(plan_.replica.wal_path(info))
-    data = b"".join(plan_.replica.read_wal_file(info))
-    if not data:
-        cause = "it is an LZ4 frame without content"
-        raise DamageError("read the WAL", cause, code="empty-file", path=path, index=info.index, offset=offset)
-    body = data[wal.HEADER_SIZE :] if offset == 0 else data
+    """Where the newest segment ends, which must be with a commit, and the size of the database there."""
+    replica, info = plan_.replica, plan_.wals[len(plan_.wals) - 1]
+    path = replica.storage.path(replica.wal_path(info))
     first = plan_.wals[plan_.wals.rows_of(info.index).start]
-    head = b"".join(plan_.replica.first_bytes(first, wal.HEADER_SIZE)) if offset else data
     try:
-        header = wal.WALHeader.parse(head)
+        header = wal.WALHeader.parse(b"".join(replica.first_bytes(first, wal.HEADER_SIZE)))
     except wal.WALError as error:
         raise DamageError(
             "read the WAL", str(error), code="wal-header", path=path, index=info.index, offset=0
         ) from None
-    if not body:  # only a plain WAL is written so
-        cause = "it holds the header of a WAL, and no transaction"
-        raise DamageError("read the WAL", cause, code="truncated", path=path, index=info.index, offset=wal.HEADER_SIZE)
-    partial = len(body) % header.frame_size
-    commit = int.from_bytes(body[-header.frame_size + 4 : -header.frame_size + 8], "big")
-    if partial or not commit:
+    size, last = 0, b""  # a segment may hold a transaction of any length: no more than its last frame is kept
+    for block in replica.read_wal_file(info):
+        size += len(block)
+        last = (last + block[-header.frame_size :])[-header.frame_size :]
+    frames = size if offset else size - wal.HEADER_SIZE
+    if frames <= 0:  # only a plain WAL is written so
+        cause, code = "it holds the header of a WAL, and no transaction", "truncated"
+        if not size:
+            cause, code = "it is an LZ4 frame without content", "empty-file"
+        raise DamageError("read the WAL", cause, code=code, path=path, index=info.index, offset=offset + size)
+    commit = int.from_bytes(last[4:8], "big")
+    if (partial := frames % header.frame_size) or not commit:
         raise DamageError(
             "read the WAL",
             "the segment ends inside a frame" if partial else "the segment ends inside a transaction",
             code="partial-frame" if partial else "incomplete-transaction",
             path=path,
             index=info.index,
-            offset=offset + len(data),
+            offset=offset + size,
         )
-    end = Pos(plan_.generation, info.index, offset + len(data))
-    return replace(plan_, position=end), commit * header.page_size
+    return replace(plan_, position=Pos(plan_.generation, info.index, offset + size)), commit * header.page_size
 
 
 def _end_at_position(plan_: RestorePlan, frames: FrameTable) -> tuple[RestorePlan, int]:

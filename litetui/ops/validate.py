@@ -121,8 +121,16 @@ def run(
         drill = None
         if plan_.depth == "restore":
             drill = stack.enter_context(Drill(stack.enter_context(drills.scratch_folder(plan_.scratch))))
-        reports = [_Validation(plan_, g, drill, began, report, cancel, found).run() for g in plan_.generations]
+        reports, gone = [], []
+        for g in plan_.generations:
+            try:
+                reports.append(_Validation(plan_, g, drill, began, report, cancel, found).run())
+            except NoSuchTargetError:
+                if plan_.one:
+                    raise
+                gone.append(_removed(g))
     others = tuple(f for f in survey(plan_.replica, began).findings if f.generation is None) if not plan_.one else ()
+    others = (*others, *gone)
     for finding in others:
         found(finding)
     return _whole(plan_, reports, others, began, time.time_ns() if now_ns is None else now_ns)
@@ -324,6 +332,11 @@ class _Validation:
         )
         self._found(finding)
         return finding
+
+
+def _removed(generation: str) -> Finding:
+    cause = f"generation {generation} was removed while others were read"
+    return Finding("info", "unknown-file", cause, "retention does that", generation=generation)
 
 
 def _changing(error: ChangedError, generation: str) -> Finding:

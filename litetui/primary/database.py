@@ -634,6 +634,7 @@ class Database:
             self._resting.release()
 
     def _come_to_rest(self, deadline: float, cancel: CancelToken) -> tuple[Connections, Pos]:
+        pause = _REST_PAUSE
         while True:
             cancel.check()
             try:
@@ -650,7 +651,8 @@ class Database:
             if time.monotonic() >= deadline:
                 hint = "end long reads, or wait for the next time"
                 raise LockedError("bring the database to rest", cause, path=self.path, hint=hint)
-            cancel.wait(_REST_PAUSE)
+            cancel.wait(pause)
+            pause = min(2 * pause, 1.0)  # each try keeps writers waiting for a moment
 
     def _frozen(self) -> bool:
         done = False

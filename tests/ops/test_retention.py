@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from litetui.ops import compare, retention, sync
 from litetui.ops.retention import RetentionPlan, Rule, execution, planning
 from litetui.ops.retention.basis import Basis
 from litetui.ops.retention.items import Group
+from litetui.ops.target import Target
 from litetui.primary import guard
 from litetui.replica.file import FileReplica
 from litetui.replica.writer import ReplicaWriter
@@ -26,6 +28,7 @@ from tests.primary.rig import Rig
 from tests.primary.rig import rig as make_rig
 from tests.retained import same_states, states, targets
 
+HOUR, DAY = 3600 * SECOND, 24 * 3600 * SECOND
 OLD, OTHER = "0000000000000001", "ffffffffffffffff"
 
 
@@ -698,3 +701,56 @@ def test_many_files_are_no_objects_before_they_are_asked_for(tmp_path: Path, mon
     assert plan.delete[2_008] == plan.delete[-1]
     assert len(retention.run(plan).deleted) == len(plan.delete)
     assert files(tmp_path) == {i.path for i in plan.keep}
+
+
+def test_the_generation_that_the_database_is_in_is_the_newest_whatever_times_say(tmp_path: Path) -> None:
+    """The other one was written while the clock was ahead; the database has been idle since."""
+    with make_rig(tmp_path) as r:
+        database = r.open()
+        replica = r.bind(database)
+        sync.run_open(database, replica)
+        ahead = database.generation
+        database.new_generation("test")
+        r.app.add(5)
+        sync.run_open(database, replica)
+        current = database.generation
+        database.close()
+        for generation, days in ((ahead, 3), (current, 5)):
+            for path in (r.root / "generations" / generation).rglob("*.lz4"):
+                os.utime(path, ns=(time.time_ns() - days * DAY,) * 2)
+        plan = retention.plan(FileReplica(r.root), DAY, now_ns=time.time_ns(), database=str(r.db))
+        assert current not in {item.generation for item in plan.delete}
+        retention.run(plan)
+        assert restore(r.root, Target(current)).startswith(b"SQLite format 3")
+
+
+def test_generations_whose_times_overlap_all_stay(tmp_path: Path) -> None:
+    """A replica that was copied without its times: nothing says which generation went on."""
+    for name, start in (("a" * 16, T0), ("b" * 16, T0 + 2 * SECOND)):
+        history = usual_history(2, 3)
+        write_replica(tmp_path / "r", history, generation=name, start_ns=start)
+    plan = retention.plan(FileReplica(tmp_path / "r"), HOUR, now_ns=T0 + DAY)
+    assert not plan.delete
+
+
+def test_a_clock_that_jumps_does_not_delete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    history = usual_history(3, 2)
+    now = time.time_ns()
+    snapshots = {i: history.states[i, 0] for i in range(3)}
+    builder = write_replica(tmp_path / "r", history, snapshots=snapshots, start_ns=now - 60 * SECOND)
+    database = tmp_path / "app.db"
+    database.write_bytes(b"")
+    retain = retention.periodic(str(database), HOUR, Reporter())
+    monkeypatch.setattr(time, "time_ns", lambda: now + 3650 * DAY)
+    before = sorted(builder.root.rglob("*.lz4"))
+    retain(FileReplica(builder.root), CancelToken())
+    assert sorted(builder.root.rglob("*.lz4")) == before
+
+
+def test_both_forms_of_a_snapshot_go(tmp_path: Path) -> None:
+    history = usual_history(4, 2)
+    builder = write_replica(tmp_path / "r", history, snapshots={i: history.states[i, 0] for i in (0, 3)})
+    builder.snapshot(0, history.states[0, 0], T0, plain=True)
+    plan = retention.plan(FileReplica(builder.root), HOUR, now_ns=T0 + DAY)
+    retention.run(plan)
+    assert sorted(p.name for p in (builder.folder / "snapshots").iterdir()) == ["00000003.snapshot.lz4"]

@@ -54,13 +54,16 @@ def run(
 def periodic(
     database: str, retention_ns: int, report: Reporter, *, rule: Rule = "window"
 ) -> Callable[[FileReplica, CancelToken], None]:
-    """What a replicator calls for each of its replicas, every so often."""
+    """What a replicator calls for each of its replicas, every so often. A clock that jumps forward meanwhile must not
+    delete anything: time goes on by the monotonic clock, where that is behind."""
+    began, since = time.time_ns(), time.monotonic_ns()
 
     def retain(live: FileReplica, cancel: CancelToken) -> None:
         try:
+            now = min(time.time_ns(), began + time.monotonic_ns() - since)
             plan_ = plan(
-                FileReplica(live.path), retention_ns, now_ns=time.time_ns(), rule=rule, database=database, cancel=cancel
-            )
+                FileReplica(live.path), retention_ns, now_ns=now, rule=rule, database=database, cancel=cancel
+            )  # fmt: skip
             for warning in plan_.warnings:
                 report.log(f"retention {live.name}: {warning}", "warning")
             if plan_.delete or plan_.snapshot_first or plan_.emptied:

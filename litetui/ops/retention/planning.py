@@ -84,8 +84,9 @@ def plan(
     if retention_ns <= 0:
         raise UsageError("enforce the retention", "it must be longer than nothing", hint="--retention 24h")
     replica.refresh()
-    look = Rules(replica, retention_ns, now_ns, report or Reporter(), cancel or CancelToken())
-    snapshot = _new_snapshot(look, database)
+    current = _generation_of(database) if database is not None else ""
+    look = Rules(replica, retention_ns, now_ns, report or Reporter(), cancel or CancelToken(), current)
+    snapshot = _new_snapshot(look, database, current)
     bounds = window = look.window() if rule == "window" or snapshot.first else {}
     if rule == "litestream":
         bounds = look.litestream(snapshot)
@@ -133,21 +134,26 @@ def free_bytes(replica: FileReplica) -> int:
     return info.f_bavail * info.f_frsize
 
 
-def _new_snapshot(look: Rules, database: str | None) -> NewSnapshot:
+def _generation_of(database: str) -> str:
+    """The generation that the database is in, "" where there is none. Raises PrimaryError, UnreadableError."""
+    path = os.path.realpath(database)
+    try:
+        if not os.path.isfile(path):
+            raise PrimaryError(
+                "enforce the retention", "there is no such file", path=database, hint="check the path of the database"
+            )
+        return Meta(path).generation()
+    except OSError as error:
+        raise unreadable(error, error.filename or path) from None
+
+
+def _new_snapshot(look: Rules, database: str | None, generation: str) -> NewSnapshot:
     """Whether the database should and can be asked for a snapshot first."""
     if database is None:
         return NewSnapshot()
     path = os.path.realpath(database)
     meta = Meta(path)
-    try:
-        size = os.stat(path).st_size if os.path.isfile(path) else None
-        generation = meta.generation()
-    except OSError as error:
-        raise unreadable(error, error.filename or path) from None
-    if size is None:
-        raise PrimaryError(
-            "enforce the retention", "there is no such file", path=database, hint="check the path of the database"
-        )
+    size = os.stat(path).st_size
     if generation not in look.order or not look.replica.snapshots(generation):
         why = f"the database's generation {generation or '(none)'} has no snapshot in this replica: sync it first"
         look.notes.append(f"no new snapshot is taken: {why}")
@@ -183,13 +189,17 @@ def _with_warnings(plan_: RetentionPlan) -> RetentionPlan:
             f"the first time that can be restored will be {format_time(after.start_ns)}: less than the retention, "
             f"which goes back to {format_time(plan_.cutoff_ns)} (--rule window keeps all of it)"
         )
+    notes = list(plan_.notes)
+    newest = max((int(g.times.max()) for g in (*plan_.keep.groups, *plan_.delete.groups)), default=plan_.now_ns)
+    if plan_.delete and newest < plan_.cutoff_ns:
+        notes.append(f"the newest file is of {format_time(newest)}: nothing was written since, or this clock is wrong")
     if plan_.snapshot_first and plan_.free_bytes < plan_.snapshot_bytes:
         count = plan_.delete_before_snapshot
         warnings.append(
             f"the new snapshot needs up to {format_size(plan_.snapshot_bytes)}, and {format_size(plan_.free_bytes)} "
             "are free: " + (f"{count} files that the window does not need go before it" if count else "free some space")
         )
-    return replace(plan_, warnings=tuple(warnings))
+    return replace(plan_, notes=tuple(notes), warnings=tuple(warnings))
 
 
 def _writers(look: Rules, database: str | None) -> Iterator[str]:

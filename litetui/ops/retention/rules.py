@@ -50,10 +50,17 @@ class Rules:
     """What the rules look at, and what they have to say."""
 
     def __init__(
-        self, replica: FileReplica, retention_ns: int, now_ns: int, report: Reporter, cancel: CancelToken
+        self,
+        replica: FileReplica,
+        retention_ns: int,
+        now_ns: int,
+        report: Reporter,
+        cancel: CancelToken,
+        current: str = "",
     ) -> None:
+        """`current`: the generation that the database is in now, which counts as the newest whatever times say."""
         self.replica, self.now, self.cutoff = replica, now_ns, now_ns - retention_ns
-        self.order = replica.generations()
+        self.order = sorted(replica.generations(), key=lambda g: g != current)
         self.basis = Basis(replica, self.cutoff, report, cancel)
         self.notes: list[str] = []
         self.warnings: list[str] = []
@@ -111,8 +118,9 @@ class Rules:
         if updated is None or updated >= self.cutoff or self.replica.problems(g):
             return None
         for newer in self.order[: self.order.index(g)]:
-            if self.replica.problems(newer) or newer not in self._complete:
-                continue
+            began = self.replica.generation_stats(newer).created_ns
+            if self.replica.problems(newer) or newer not in self._complete or began is None or began < updated:
+                continue  # where their times overlap, nothing says which of them went on
             base = self.basis.of_window(newer)
             if base is not None and not self.basis.fault(base):
                 return self._whole(g, newer, base)

@@ -103,7 +103,8 @@ def test_the_plan_in_words(root: Path, capsys: pytest.CaptureFixture[str]) -> No
 def test_a_person_types_the_number(root: Path) -> None:
     before = files(root)
     code, words = on_a_terminal(root, "4")
-    assert (code, files(root)) == (130, before)
+    assert (code, files(root)) == (2, before)
+    assert "nothing was deleted: '4' is not 5" in words
     assert "type 5 to delete 5 files" in words
     code, words = on_a_terminal(root, "5")
     assert code == 0, words

@@ -83,9 +83,13 @@ def _ask(plan: RetentionPlan) -> None:
     if not plan.delete:
         return
     count = len(plan.delete)
+    sys.stdout.flush()  # the plan first, also where it goes into a pipe
     typed = click.prompt(f"type {count} to delete {count} files", err=True, default="", show_default=False)
     if typed.strip() != str(count):
-        raise click.exceptions.Abort
+        raise UsageError(
+            "enforce the retention", f"nothing was deleted: {typed.strip() or 'nothing'!r} is not {count}",
+            hint="type the number of files that the plan deletes",
+        )  # fmt: skip
 
 
 def _json(plan: RetentionPlan, result: RetentionResult | None) -> dict[str, Any]:
@@ -121,7 +125,7 @@ def _print_plan(plan: RetentionPlan, verbose: bool) -> None:
     rows = [
         ("replica", plan.replica.path),
         ("retention", f"{duration_text(plan.retention_ns)}, back to {format_time(plan.cutoff_ns)}; rule {plan.rule}"),
-        ("restores", f"{_window(plan.window_before)} now"),
+        ("covers", f"{_window(plan.window_before)} now, by names and times (litetui validate reads the content)"),
         ("", f"{_window(plan.window_after)} afterwards"),
     ]
     if plan.snapshot_first:

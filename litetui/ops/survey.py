@@ -70,7 +70,11 @@ def _generation(replica: FileReplica, name: str, now_ns: int) -> GenerationSurve
     findings = [*replica.problems(name), *_foreign(replica, name, now_ns)]
     unreadable = any(f.code == "unreadable" for f in findings)
     why_not = "it cannot be read" if unreadable else ""
-    if not snapshots and not unreadable:
+    if not snapshots and not len(table) and not unreadable:
+        why_not = "it holds no data"
+        words = f"generation {name} holds no data: a retention has emptied it, or it has just begun"
+        findings.append(Finding("info", "no-snapshot", words, "nothing needs to be done", generation=name))
+    elif not snapshots and not unreadable:
         why_not = "it has no snapshot"
         findings.append(
             Finding(

@@ -224,7 +224,7 @@ class _Validation:
     def _by_names(self, finding: Finding) -> Finding:
         if finding.code in _DAMAGE and finding.severity == "warning":
             return replace(finding, severity="error")
-        if finding.code == "no-snapshot" and (leftover := self._leftover()):
+        if finding.code == "no-snapshot" and finding.severity == "error" and (leftover := self._leftover()):
             return replace(
                 finding,
                 severity="info" if "first" in leftover else "warning",

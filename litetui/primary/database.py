@@ -549,6 +549,10 @@ class Database:
             self._copy(None)
             if not self._complete:
                 return False
+            if self._wal_is_empty():  # an application has truncated it meanwhile: all that we have is in the database
+                if freeze:
+                    self._freeze()
+                return True
             self._shadows.sync_to_disk()
             self._let_go()
             try:

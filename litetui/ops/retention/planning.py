@@ -12,6 +12,7 @@ from litetui.errors import PrimaryError, UsageError
 from litetui.jobs.progress import CancelToken, Reporter
 from litetui.ops.retention.items import Item, Items, row_at
 from litetui.ops.retention.rules import YOUNG_NS, NewSnapshot, Rules
+from litetui.ops.survey import survey
 from litetui.primary import guard
 from litetui.primary.meta import Meta
 from litetui.replica.file import FileReplica
@@ -116,8 +117,8 @@ def plan(
         snapshot.size if snapshot.first else 0,
         free_bytes(replica),
         len(before),
-        (*look.notes, *look.basis.notes, *_writers(look, database)),
-        tuple(look.warnings),
+        (*look.notes, *look.basis.notes, *_writers(look, database), *_foreign(look)),
+        (*look.warnings, *_incomplete(look, delete)),
         tuple(dict.fromkeys(base for base in bases if base is not None)),
         tuple(look.emptied(bounds, snapshot)),
         snapshot.generation,
@@ -200,6 +201,23 @@ def _with_warnings(plan_: RetentionPlan) -> RetentionPlan:
             "are free: " + (f"{count} files that the window does not need go before it" if count else "free some space")
         )
     return replace(plan_, notes=tuple(notes), warnings=tuple(warnings))
+
+
+def _foreign(look: Rules) -> Iterator[str]:
+    count = sum(len([p for p in look.replica.foreign(g) if not p.endswith(".tmp")]) for g in look.order)
+    if count:
+        yield f"{count} foreign file(s) in the generations' folders stay, and so do the folders that they are in"
+
+
+def _incomplete(look: Rules, delete: Items) -> Iterator[str]:
+    """Nothing should go from a replica of which the latest state does not restore."""
+    newest = survey(look.replica, look.now).generations[:1] if delete else ()
+    for one in newest:
+        if not one.restorable:
+            yield (
+                f"the newest generation {one.generation} does not restore to its end ({one.why_not}): copy the "
+                "replica, and validate it, before anything is deleted"
+            )
 
 
 def _writers(look: Rules, database: str | None) -> Iterator[str]:

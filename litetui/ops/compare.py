@@ -85,6 +85,12 @@ def differs(replica: FileReplica, newer: str, before: str) -> Finding | None:
     )
 
 
+def size_at_end(replica: FileReplica, generation: str) -> int | None:
+    """How large the database is at the end of a generation, in bytes; None where that cannot be told quickly."""
+    end = _end(replica, generation)
+    return end.size if end is not None else None
+
+
 def _end(replica: FileReplica, generation: str) -> _End | None:
     """The database at the end of a generation, from what is known of it or from its files."""
     table, snapshots = replica.wals(generation), replica.snapshots(generation)

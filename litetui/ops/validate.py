@@ -19,6 +19,7 @@ from litetui.jobs.progress import CancelToken, Reporter
 from litetui.ops import drill as drills
 from litetui.ops import restore
 from litetui.ops.advice import advise
+from litetui.ops.compare import size_at_end
 from litetui.ops.drill import Drill
 from litetui.ops.output import integrity_messages
 from litetui.ops.pages import expected_size, snapshot_header
@@ -65,7 +66,7 @@ class ValidationPlan:
 def plan(
     replica: FileReplica, *, depth: Depth = "content", generation: str | None = None, scratch: str | None = None
 ) -> ValidationPlan:
-    """What to read, and whether a drill has room: for that the first bytes of the newest snapshots are looked at.
+    """What to read, and whether a drill has room: for that the ends of the generations are looked at.
 
     Raises NoSuchTargetError for a generation that is not there."""
     if generation is not None:
@@ -94,7 +95,10 @@ def plan(
 
 
 def _database_size(replica: FileReplica, generation: str) -> int:
-    """About how large the database of a generation is: as its newest snapshot says."""
+    """About how large the database of a generation becomes: as its end says, or its newest snapshot."""
+    size = size_at_end(replica, generation)
+    if size is not None:
+        return size
     for info in reversed(replica.snapshots(generation)):
         try:
             head, _ = snapshot_header(replica.read_snapshot_file(info), info.name, info.index)

@@ -442,6 +442,19 @@ def _ends(root: Path) -> list[tuple[int, int]]:
     ]
 
 
+def test_the_room_that_a_drill_needs_is_that_of_the_last_state(tmp_path: Path) -> None:
+    history = History()
+    history.commit(1, size=400)
+    builder = write_replica(tmp_path / "r", history)
+    replica = open_replica(builder.root)
+    assert validate.plan(replica, depth="restore", scratch=str(tmp_path)).scratch_bytes == 400 * 512
+    assert validate.plan(replica, depth="content").scratch_bytes == 0
+    (path,) = builder.folder.glob("wal/*")
+    path.write_bytes(b"damaged")
+    replica.refresh(anew=True)
+    assert validate.plan(replica, depth="restore", scratch=str(tmp_path)).scratch_bytes == 4 * 512
+
+
 def test_no_room_for_the_drill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     builder = write_replica(tmp_path / "r", usual_history(1, 1))
     replica = open_replica(builder.root)

@@ -161,7 +161,7 @@ def _check_reached(replica: LTXReplica, table: LTXTable, eligible: LTXTable, tar
 
     Before a time there may be files that do not follow on, where those in between were compacted into later ones."""
     beyond = eligible.min_txid[eligible.max_txid > np.uint64(reached)]
-    if target.txid == reached and reached:
+    if reached and (target.txid == reached or target.last_good):
         return []
     if len(beyond):
         gap = int(beyond.min())

@@ -1,0 +1,232 @@
+"""Which state of a v0.5 replica a target gives; hand-made replicas, where each is known to the byte."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from litetui.errors import DamageError, LitetuiError, NoSuchTargetError, UsageError
+from litetui.ops import restore as ops
+from litetui.ops.ltx_plan import LTXPlan
+from litetui.ops.source import choose
+from litetui.ops.target import Target
+from litetui.replica.detect import open_any
+from litetui.replica.ltx import LTXReplica
+from tests.build import usual_history, write_replica
+from tests.conftest import Run
+from tests.ltx_build import MS, SECOND, LTXHistory, usual_ltx
+from tests.ops.helpers import restore as restore_v03
+
+
+def restore(root: Path, target: Target | None = None) -> bytes:
+    replica = open_any(root)
+    assert isinstance(replica, LTXReplica)
+    out = root.parent / "out.db"
+    out.unlink(missing_ok=True)
+    try:
+        ops.run(ops.plan(replica, target or Target()), str(out), integrity_check="none")
+        return out.read_bytes()
+    finally:
+        out.unlink(missing_ok=True)
+        assert sorted(p.name for p in root.parent.iterdir()) == [root.name]
+
+
+def planned(root: Path, target: Target) -> LTXPlan:
+    replica = open_any(root)
+    assert isinstance(replica, LTXReplica)
+    return ops.plan(replica, target)
+
+
+def files(plan: LTXPlan) -> list[tuple[int, int, int]]:
+    return [(i.level, i.min_txid, i.max_txid) for i in plan.chain]
+
+
+@pytest.mark.parametrize("bucket", [False, True])
+@pytest.mark.parametrize("sized", [True, False])
+def test_every_restore_point(tmp_path: Path, bucket: bool, sized: bool) -> None:
+    builder = usual_ltx(tmp_path / "r", bucket=bucket, sized=sized)
+    assert restore(builder.root) == builder.history.states[20]
+    for txid in (4, 8, 9, 12, 13, 16, 19, 20):
+        assert restore(builder.root, Target(txid=txid)) == builder.history.states[txid], txid
+
+
+def test_the_plan_goes_from_the_snapshot_by_the_files_that_reach_furthest(tmp_path: Path) -> None:
+    root = usual_ltx(tmp_path / "r").root
+    assert files(planned(root, Target())) == [(9, 1, 12), (1, 13, 16)] + [(0, n, n) for n in range(17, 21)]
+    assert files(planned(root, Target(txid=11))) == [(2, 1, 8)] + [(0, n, n) for n in range(9, 12)]
+    assert files(planned(root, Target(txid=4))) == [(1, 1, 4)]
+    plan = planned(root, Target(txid=12))
+    assert "8 newer LTX files" in plan.left_out or "newer LTX files" in plan.left_out
+    assert "--txid 000000000000000c" in plan.command("x.db")
+
+
+def test_a_txid_inside_a_compacted_file_is_no_restore_point(tmp_path: Path) -> None:
+    root = usual_ltx(tmp_path / "r").root
+    with pytest.raises(NoSuchTargetError, match=r"0000000000000004 and 0000000000000008") as caught:
+        restore(root, Target(txid=6))
+    assert caught.value.hint == "--txid 0000000000000004"
+    with pytest.raises(NoSuchTargetError, match="no restore point"):
+        restore(root, Target(txid=21))
+
+
+def test_a_time_takes_what_is_older(tmp_path: Path) -> None:
+    """Strictly, as Litestream 0.5 has it."""
+    builder = usual_ltx(tmp_path / "r")
+    at = LTXHistory.time_of
+    assert restore(builder.root, Target(timestamp_ns=at(20))) == builder.history.states[19]
+    assert restore(builder.root, Target(timestamp_ns=at(19) + MS)) == builder.history.states[19]
+    for ns in (at(20) + 1, at(4) - 1):
+        with pytest.raises(NoSuchTargetError, match="no file of the replica reaches"):
+            restore(builder.root, Target(timestamp_ns=ns))
+    with pytest.raises(NoSuchTargetError, match="no restore point lies before"):
+        restore(builder.root, Target(timestamp_ns=at(4)))
+
+
+def test_a_time_before_which_all_was_compacted_later(tmp_path: Path) -> None:
+    builder = usual_ltx(tmp_path / "r")
+    builder.path(0, 13, 13).unlink()
+    plan = planned(builder.root, Target(timestamp_ns=LTXHistory.time_of(15)))
+    assert plan.txid == 12
+    assert "only in later, compacted files" in plan.notes[0]
+
+
+@pytest.mark.parametrize("target", [Target(), Target(timestamp_ns=LTXHistory.time_of(20))])
+def test_a_gap_is_an_error_also_with_a_time(tmp_path: Path, target: Target) -> None:
+    builder = usual_ltx(tmp_path / "r")
+    builder.path(0, 18, 18).unlink()
+    with pytest.raises(DamageError, match="0000000000000011 is the last TXID that can be reached") as caught:
+        restore(builder.root, target)
+    assert caught.value.code == "ltx-gap"
+    assert restore(builder.root, Target(last_good=True)) == builder.history.states[17]
+
+
+def test_the_first_file_must_begin_with_the_first_transaction(tmp_path: Path) -> None:
+    builder = usual_ltx(tmp_path / "r")
+    for folder in ("1", "2", "9"):
+        shutil.rmtree(builder.root / "ltx" / folder)
+    with pytest.raises(DamageError, match="no file begins with the first TXID"):
+        restore(builder.root)
+    with pytest.raises(LitetuiError):
+        restore(builder.root, Target(last_good=True))
+
+
+@pytest.mark.parametrize("damage", ["flipped", "cut", "empty", "other"])
+def test_one_damaged_file_is_an_error_and_does_not_make_all_unrestorable(tmp_path: Path, damage: str) -> None:
+    builder = usual_ltx(tmp_path / "r")
+    for level, first, last, good in ((0, 20, 20, 19), (1, 13, 16, 20), (9, 1, 12, 20)):
+        data = builder.history.file(first, last)
+        wrong = {
+            "flipped": data[:-30] + bytes([data[-30] ^ 1]) + data[-29:],
+            "cut": data[:-20],
+            "empty": b"",
+            "other": builder.history.file(3, 3),
+        }[damage]
+        builder.put(level, first, last, wrong)
+        with pytest.raises(DamageError) as caught:
+            restore(builder.root)
+        assert "--to-last-good" in (caught.value.hint or "")
+        assert builder.path(level, first, last).name in str(caught.value)
+        assert restore(builder.root, Target(last_good=True)) == builder.history.states[good]
+        builder.put(level, first, last)
+
+
+def test_a_growth_without_its_pages_is_damage(tmp_path: Path) -> None:
+    """Litestream 0.5 (issue 1323) writes and compacts such files, and fails at the restore."""
+    from litetui.format.ltx import LTXHeader, encode
+
+    builder = usual_ltx(tmp_path / "r")
+    history = builder.history
+    commit = history.size + 3
+    header = LTXHeader(512, commit, 21, 21, history.time_of(21) // MS)
+    builder.put(0, 21, 21, encode(header, [(commit, bytes(512))]))
+    os.utime(builder.path(0, 21, 21), ns=(history.time_of(21),) * 2)
+    with pytest.raises(DamageError, match=f"page {history.size + 1} is missing") as caught:
+        restore(builder.root)
+    assert caught.value.code == "missing-page"
+    assert restore(builder.root, Target(last_good=True)) == history.states[20]
+
+
+def test_a_replica_copied_without_its_times_goes_by_its_headers(tmp_path: Path) -> None:
+    builder = usual_ltx(tmp_path / "r")
+    for path in builder.root.rglob("*.ltx"):
+        os.utime(path)
+    replica = open_any(builder.root)
+    assert isinstance(replica, LTXReplica)
+    assert replica.copied
+    plan = ops.plan(replica, Target(timestamp_ns=LTXHistory.time_of(18)))
+    assert plan.txid == 17
+    assert "not Litestream's" in plan.notes[-1]
+
+
+def test_files_that_come_and_go_are_seen(tmp_path: Path) -> None:
+    builder = usual_ltx(tmp_path / "r")
+    replica = LTXReplica(builder.root)
+    assert replica.refresh()
+    assert not replica.refresh(anew=True)
+    builder.history.commit(2)
+    builder.put(0, 21, 21)
+    (builder.root / "ltx/0/x.ltx").write_bytes(b"")
+    assert replica.refresh(anew=True)
+    assert int(replica.table.max_txid.max()) == 21
+    assert replica.foreign() == ["ltx/0/x.ltx"]
+
+
+# ---- both worlds in one folder
+
+
+def upgraded(root: Path, *, ltx_newer: bool) -> tuple[bytes, bytes]:
+    """A v0.3 replica and LTX files in one folder: what each gives."""
+    history = usual_history(2, 2)
+    start = LTXHistory.time_of(20) + (-1000 if ltx_newer else 1000) * SECOND
+    write_replica(root, history, start_ns=start)
+    builder = usual_ltx(root)
+    return history.database, builder.history.states[20]
+
+
+@pytest.mark.parametrize("ltx_newer", [True, False])
+def test_the_newer_one_is_taken_and_it_is_said_why(tmp_path: Path, ltx_newer: bool) -> None:
+    old, new = upgraded(tmp_path / "r", ltx_newer=ltx_newer)
+    replica = open_any(tmp_path / "r")
+    source = choose(replica, Target())
+    out = tmp_path / "out.db"
+    plan: Any = ops.plan(source.replica, Target())
+    ops.run(plan, str(out), integrity_check="none")
+    assert out.read_bytes() == (new if ltx_newer else old)
+    assert ("ltx/ (v0.5) has the newest files" in source.why) is ltx_newer
+    assert isinstance(choose(replica, Target(txid=20)).replica, LTXReplica)
+    assert not isinstance(choose(replica, Target(replica.generations()[0])).replica, LTXReplica)  # type: ignore[union-attr]
+    assert restore_v03(tmp_path / "r", Target(replica.generations()[0])) == old  # type: ignore[union-attr]
+
+
+# ---- the command line
+
+
+def test_the_command_line(cli: Run, tmp_path: Path) -> None:
+    builder = usual_ltx(tmp_path / "r")
+    out = tmp_path / "out.db"
+    args = ["restore", builder.root, "-o", out, "--integrity-check", "none"]
+    code, text, _ = cli(*args, "--dry-run", "--json")
+    plan = json.loads(text)
+    assert (code, plan["min_txid"], plan["max_txid"]) == (0, "0000000000000001", "0000000000000014")
+    assert (plan["generation"], plan["snapshot_index"], plan["position"]) == (None, None, None)
+    assert len(plan["files"]) == 6
+    assert plan["files"][0] == "ltx/9/0000000000000001-000000000000000c.ltx"
+    assert plan["database_size"] == len(builder.history.states[20])
+    assert "1 of level 9" in cli(*args, "--dry-run")[1]
+    assert cli(*args, "--txid", "0x10")[0] == 0
+    assert out.read_bytes() == builder.history.states[16]
+    out.unlink()
+    for wrong in (["--txid", "xyz"], ["--txid", "0"], ["--generation", "a" * 16], ["--txid", "1", "--to-last-good"]):
+        assert cli(*args, *wrong)[0] == 2, wrong
+    assert cli("restore", write_replica(tmp_path / "v03", usual_history(1, 1)).root, "-o", out, "--txid", "1")[0] == 2
+
+
+def test_a_generation_option_needs_generations(tmp_path: Path) -> None:
+    replica = open_any(usual_ltx(tmp_path / "r").root)
+    with pytest.raises(UsageError, match="no generations"):
+        choose(replica, Target("a" * 16))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +14,7 @@ from litetui.cli.common import (
     database_option,
     generation_option,
     interruptible,
+    open_any,
     open_replica,
     print_json,
     print_json_rows,
@@ -20,12 +22,14 @@ from litetui.cli.common import (
     time_or_none,
 )
 from litetui.cli.main import cli
-from litetui.errors import LitetuiError
+from litetui.errors import LitetuiError, UsageError
 from litetui.units import format_age, format_size, format_time, printable
 
 if TYPE_CHECKING:
     from litetui.ops.lag import Lag
+    from litetui.ops.ltx_survey import LevelStats
     from litetui.replica.file import FileReplica
+    from litetui.replica.ltx import LTXReplica
     from litetui.replica.types import Finding
 
 
@@ -37,8 +41,11 @@ def info(replica: str, database: str | None, as_json: bool) -> None:
     """What this replica is, who writes it, and what needs attention."""
     from litetui.ops.compare import another_database
     from litetui.ops.survey import survey
+    from litetui.replica.ltx import LTXReplica
 
-    r, now = open_replica(replica), time.time_ns()
+    r, now = open_any(replica), time.time_ns()
+    if isinstance(r, LTXReplica):
+        return _info_ltx(r, now, as_json)
     s = survey(r, now)
     position, problem = _position_of_newest(r)
     attention = [*s.findings, *(f for f in (problem, another_database(r)) if f)]
@@ -53,16 +60,14 @@ def info(replica: str, database: str | None, as_json: bool) -> None:
         "generations": len(stats),
         "snapshots": sum(x.snapshots for x in stats),
         "wal_files": sum(x.wal_files for x in stats),
-        "ltx_files": 0,
+        "ltx_files": len(r.ltx.table) if r.ltx is not None else 0,
         "size": sum(x.size for x in stats),
         "newest_file": format_time(max(ends)) if ends else None,
         "newest_generation": newest.generation if newest else None,
         "position": position,
         "start": format_time(min(starts)) if starts else None,
         "end": format_time(max(ends)) if ends else None,
-        "attention": [
-            {"severity": f.severity, "code": f.code, "message": f.message, "hint": f.hint or None} for f in attention
-        ],
+        "attention": [_attention(f) for f in attention],
     }
     if as_json:
         return print_json(data)
@@ -94,9 +99,75 @@ def info(replica: str, database: str | None, as_json: bool) -> None:
         rows += _lag_rows(behind, now)
     for key, value in rows:
         click.echo(f"{key:<12} {printable(str(value))}")
-    for f in attention:
-        click.echo(f"{f.severity:<12} {f.code}: {printable(f.message)}" + (f" ({printable(f.hint)})" if f.hint else ""))
+    _print_attention(attention)
     return None
+
+
+def _info_ltx(r: LTXReplica, now: int, as_json: bool) -> None:
+    """The same of a v0.5 replica."""
+    from litetui.ops.ltx_survey import survey
+
+    s, span = survey(r), r.times
+    data = {
+        "path": r.path,
+        "layout": r.layout(),
+        "generations": 0,
+        "snapshots": sum(level.files for level in s.levels if level.level == 9),
+        "wal_files": 0,
+        "ltx_files": sum(level.files for level in s.levels),
+        "size": sum(level.size for level in s.levels),
+        "newest_file": format_time(span.end_ns) if span else None,
+        "newest_generation": None,
+        "position": f"{s.reached:016x}" if s.reached else None,
+        "start": format_time(span.start_ns) if span else None,
+        "end": format_time(span.end_ns) if span else None,
+        "attention": [_attention(f) for f in s.findings],
+    }
+    if as_json:
+        return print_json(data)
+    verdict = (
+        f"latest does not restore: {s.why_not}"
+        if s.why_not
+        else f"names complete to {data['end']}; content not checked"
+    )
+    rows: list[tuple[str, Any]] = [
+        ("replica", data["path"]),
+        ("verdict", verdict),
+        ("layout", data["layout"]),
+        *(
+            (
+                f"level {x.level}",
+                f"{x.files} files, {format_size(x.size)}, TXIDs {x.min_txid:016x} to {x.max_txid:016x}",
+            )
+            for x in reversed(s.levels)
+        ),
+        ("size", format_size(sum(level.size for level in s.levels))),
+        ("newest file", f"{data['newest_file']} ({format_age(span.end_ns, now)})" if span else "none"),
+        ("position", data["position"] or "none"),
+    ]
+    for key, value in rows:
+        click.echo(f"{key:<12} {printable(str(value))}")
+    _print_attention(s.findings)
+    return None
+
+
+def _level_words(x: LevelStats) -> str:
+    return f"{x.files} files, {format_size(x.size)}, TXIDs {x.min_txid:016x} to {x.max_txid:016x}"
+
+
+def _attention(finding: Finding) -> dict[str, Any]:
+    return {
+        "severity": finding.severity,
+        "code": finding.code,
+        "message": finding.message,
+        "hint": finding.hint or None,
+    }
+
+
+def _print_attention(findings: Iterable[Finding]) -> None:
+    for f in findings:
+        hint = f" ({printable(f.hint)})" if f.hint else ""
+        click.echo(f"{f.severity:<12} {f.code}: {printable(f.message)}{hint}")
 
 
 def _lag(database: str, replica: FileReplica) -> Lag:
@@ -280,3 +351,42 @@ def _position_of_newest(replica: FileReplica) -> tuple[str | None, Finding | Non
         return None, Finding("error", error.code, str(error), error.hint or "see --to-last-good", error.path, newest)
     except LitetuiError as error:
         return None, Finding("error", "unreadable", str(error), error.hint or "", error.path, newest)
+
+
+@cli.command()
+@click.argument("replica", type=PATH)
+@click.option("--level", default="all", show_default=True, metavar="N|all", help="Only this level, 0 to 9.")
+@as_json_option
+def ltx(replica: str, level: str, as_json: bool) -> None:
+    """The LTX files of a v0.5 replica."""
+    from litetui.replica.ltx import LTXReplica
+
+    r = open_any(replica)
+    found = r if isinstance(r, LTXReplica) else r.ltx
+    if found is None:
+        hint = "litetui wal REPLICA lists the WAL files of a v0.3 replica"
+        raise LitetuiError("list LTX files", "this replica has none: it is of Litestream v0.3", path=r.path, hint=hint)
+    table = found.table
+    if level != "all":
+        if level not in "0123456789" or len(level) != 1:
+            raise UsageError("list LTX files", f"{level!r} is no level", hint="0 to 9, or all")
+        table = table.of_level(int(level))
+    rows = (table[row] for row in range(len(table)))
+    if as_json:
+        return print_json_rows(
+            {
+                "level": x.level,
+                "min_txid": f"{x.min_txid:016x}",
+                "max_txid": f"{x.max_txid:016x}",
+                "size": x.size,
+                "timestamp": format_time(x.time_ns),
+            }
+            for x in rows
+        )
+    return print_table(
+        [">level", "min_txid", "max_txid", ">size", "created"],
+        [
+            (x.level, f"{x.min_txid:016x}", f"{x.max_txid:016x}", format_size(x.size), format_time(x.time_ns))
+            for x in rows
+        ],
+    )

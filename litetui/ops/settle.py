@@ -196,7 +196,7 @@ def _find_end(
     index = int(plan_.wals.index[-1])
     last = plan_.wals[len(plan_.wals) - 1]
     if plan_.position.offset < 0 and last.offset is not None:
-        return (*_end_of_segment(plan_, last.offset), None)
+        return (*_end_of_segment(plan_, last.offset, cancel), None)
     full = plan_.replica.wals(plan_.generation)
     wanted = {plan_.wals.name(r) for r in plan_.wals.rows_of(index)}
     source = [r for r in full.rows_of(index) if full.name(r) in wanted]
@@ -241,7 +241,7 @@ def _without_last(plan_: RestorePlan, report: Reporter, cancel: CancelToken) -> 
     return replace(plan_, wals=wals, position=Pos(plan_.generation, index, 0), notes=notes), size
 
 
-def _end_of_segment(plan_: RestorePlan, offset: int) -> tuple[RestorePlan, int | None]:
+def _end_of_segment(plan_: RestorePlan, offset: int, cancel: CancelToken) -> tuple[RestorePlan, int | None]:
     """Where the newest segment ends, which must be with a commit, and the size of the database there."""
     replica, info = plan_.replica, plan_.wals[len(plan_.wals) - 1]
     path = replica.storage.path(replica.wal_path(info))
@@ -254,6 +254,7 @@ def _end_of_segment(plan_: RestorePlan, offset: int) -> tuple[RestorePlan, int |
         ) from None
     size, last = 0, b""  # a segment may hold a transaction of any length: no more than its last frame is kept
     for block in replica.read_wal_file(info):
+        cancel.check()
         size += len(block)
         last = (last + block[-header.frame_size :])[-header.frame_size :]
     frames = size if offset else size - wal.HEADER_SIZE

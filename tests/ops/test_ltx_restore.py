@@ -230,3 +230,25 @@ def test_a_generation_option_needs_generations(tmp_path: Path) -> None:
     replica = open_any(usual_ltx(tmp_path / "r").root)
     with pytest.raises(UsageError, match="no generations"):
         choose(replica, Target("a" * 16))
+
+
+def test_info_and_listing(cli: Run, tmp_path: Path) -> None:
+    builder = usual_ltx(tmp_path / "r")
+    data = json.loads(cli("info", builder.root, "--json")[1])
+    assert (data["ltx_files"], data["snapshots"], data["generations"]) == (18, 1, 0)
+    assert (data["position"], data["attention"]) == ("0000000000000014", [])
+    assert "names complete to" in cli("info", builder.root)[1]
+    rows = json.loads(cli("ltx", builder.root, "--level", "1", "--json")[1])
+    assert [row["max_txid"] for row in rows] == [f"{n:016x}" for n in (4, 8, 12, 16)]
+    assert set(rows[0]) == {"level", "min_txid", "max_txid", "size", "timestamp"}
+    assert len(cli("ltx", builder.root)[1].splitlines()) == 19
+    assert cli("ltx", builder.root, "--level", "10")[0] == 2
+    builder.path(0, 18, 18).unlink()
+    (builder.root / "ltx/0/note.txt").write_bytes(b"")
+    (builder.root / "ltx/0/1.ltx.tmp").write_bytes(b"")
+    data = json.loads(cli("info", builder.root, "--json")[1])
+    assert [(a["severity"], a["code"]) for a in data["attention"]] == [
+        ("error", "ltx-gap"), ("info", "temporary-file"), ("info", "unknown-file"),
+    ]  # fmt: skip
+    assert "latest does not restore: the files from 0000000000000012" in cli("info", builder.root)[1]
+    assert cli("ltx", write_replica(tmp_path / "v03", usual_history(1, 1)).root)[0] == 1

@@ -96,7 +96,8 @@ class Chain:
             raise DamageError(
                 _OPERATION,
                 f"it does not follow on the WAL before it (salt {header.salt1:08x} after {self._salt1:08x}): "
-                "a WAL of another generation or index stands here, or one is missing before it",
+                "a WAL of another generation or index stands here, or one is missing before it; an application that "
+                "truncates its WAL under Litestream 0.3 leaves such a break too, which nothing can tell from damage",
                 code="wal-salt",
                 path=path,
                 index=batch.index,

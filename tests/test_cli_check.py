@@ -62,6 +62,10 @@ def test_the_first_line_is_the_verdict(cli: Run, root: Path) -> None:
 def test_wrong_words(cli: Run, root: Path, tmp_path: Path) -> None:
     assert cli("validate", root, "--depth", "deep")[0] == 2
     assert cli("validate", tmp_path / "nowhere")[0] == 1
+    (tmp_path / "notes.txt").write_text("no database at all")
+    for name, words in (("nowhere.db", "no such file"), ("notes.txt", "no SQLite database")):
+        code, out, err = cli("validate", root, "--db", tmp_path / name)
+        assert (code, out, words in err) == (1, "", True)
     code, out, err = cli("validate", root, "--generation", "f" * 16)
     assert (code, out) == (1, "")
     assert "no generation" in err

@@ -100,6 +100,17 @@ def test_the_plan_in_words(root: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert files(root) == before
 
 
+def test_a_database_that_the_replica_is_not_of_is_refused(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = files(root)
+    with App(tmp_path / "other.db") as app:
+        app.add(1)
+        code, _, errors = called(capsys, "retention", root, "--retention", "1h", "--db", app.path, "--yes")
+    assert (code, files(root)) == (1, before)
+    assert "is it the replica of another database?" in errors
+
+
 def test_a_person_types_the_number(root: Path) -> None:
     before = files(root)
     code, words = on_a_terminal(root, "4")

@@ -70,10 +70,8 @@ def validate(
     from litetui.ops import validate as ops
 
     r = open_replica(replica)
-    if database is not None and not os.path.isfile(database):
-        raise PrimaryError(
-            "compare with the live database", "there is no such file", path=database, hint="check the path"
-        )  # fmt: skip
+    if database is not None:
+        _check_database(database)
     plan = ops.plan(r, depth="restore" if find_last_good else depth, generation=generation, scratch=scratch)
     clean = None
     with interruptible() as cancel, progress(verbose) as report:
@@ -88,6 +86,24 @@ def validate(
             result = advise(result.with_live(live), database)
     _print(result, clean, replica, as_json)
     return result.exit_code
+
+
+def _check_database(path: str) -> None:
+    """Raises PrimaryError where there is no database to compare with. Nothing here has it open as a database yet."""
+    from litetui.format.dbheader import MAGIC
+    from litetui.replica.storage import unreadable
+
+    if not os.path.isfile(path):
+        raise PrimaryError("compare with the live database", "there is no such file", path=path, hint="check the path")
+    try:
+        with open(path, "rb") as file:
+            head = file.read(len(MAGIC))
+    except OSError as error:
+        raise unreadable(error, path) from None
+    if head and head != MAGIC:
+        raise PrimaryError(
+            "compare with the live database", "it is no SQLite database", path=path, hint="check the path"
+        )
 
 
 def _print(result: Report, clean: CleanPoint | None, replica: str, as_json: bool) -> None:

@@ -185,6 +185,7 @@ def _print_plan(plan: AnyPlan, output: str, why: str) -> None:
         ("reads", f"{format_size(plan.bytes_to_read)} in {plan.file_count} files"),
         ("database", format_size(plan.database_size or 0)),
         ("leaves out", plan.left_out or "nothing"),
+        ("checked", "where it ends; the bytes on the way are verified by the restore itself, or by litetui validate"),
         *(("note", n) for n in plan.notes),
     ]
     for key, value in rows:

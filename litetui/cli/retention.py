@@ -11,7 +11,7 @@ import click
 
 from litetui.cli.common import PATH, as_json_option, interruptible, open_replica, print_json, progress, refuse_readonly
 from litetui.cli.main import cli
-from litetui.errors import UsageError
+from litetui.errors import PrimaryError, UsageError
 from litetui.units import NS, duration_text, format_duration, format_size, format_time, parse_duration, printable
 
 if TYPE_CHECKING:
@@ -67,6 +67,13 @@ def retention(
         plan = ops.plan(
             r, length, now_ns=time.time_ns(), rule=rule, database=database, report=report, cancel=cancel
         )  # fmt: skip
+    if database is not None and not plan.generation:
+        raise PrimaryError(
+            "enforce the retention",
+            "this replica holds nothing of the generation that the database is in",
+            path=database,
+            hint="is it the replica of another database? leave --db away to go without a new snapshot",
+        )
     if not as_json:
         _print_plan(plan, verbose)
     if dry_run:
@@ -130,12 +137,11 @@ def _print_plan(plan: RetentionPlan, verbose: bool) -> None:
     ]
     if plan.snapshot_first:
         count = plan.delete_before_snapshot
-        before = "all files" if count == len(plan.delete) else f"{count} files" if count else "nothing"
+        before = f"; {count} files that the window does not need may go before it" if count else ""
         rows.append(
             (
                 "snapshot",
-                f"taken first: up to {format_size(plan.snapshot_bytes)}, {format_size(plan.free_bytes)} are free; "
-                f"{before} may go before it",
+                f"first: up to {format_size(plan.snapshot_bytes)}, {format_size(plan.free_bytes)} are free{before}",
             )
         )
     rows += [("deletes", deletes), *(("", text) for text in _lines(plan.delete.groups))]

@@ -23,13 +23,13 @@ def advise(report: Report, database: str | None = None) -> Report:
     steps = [f"before anything else, and before retention deletes more: cp -a {where} {where}.copy"]
     if at.integrity not in ("", "ok"):
         steps += _unsound(report, where)
+    elif report.latest_restores is not True:
+        steps += [_living(where, database), *_lost(report, at, where)]
     elif report.live is not None and report.live.status == "mismatch":
         steps += [
             "a restore gives another database: the replica cannot be trusted",
             _living(where, database),
         ]
-    elif report.latest_restores is not True:
-        steps += [_living(where, database), *_lost(report, at, where)]
     else:
         steps.append("the latest state restores; what the findings name is lost, and retention will remove it in time")
     return replace(report, next_steps=tuple(steps))

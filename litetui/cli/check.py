@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -78,6 +79,8 @@ def validate(
         result = ops.run(plan, report=report, cancel=cancel)
         if find_last_good:
             clean = clean_point.find(r, plan.generations, scratch=scratch, report=report, cancel=cancel)
+            steps = tuple(step for step in result.next_steps if "--find-last-good" not in step)
+            result = replace(result, next_steps=steps)
         if database is not None:
             from litetui.ops import live_check
             from litetui.ops.advice import advise

@@ -81,7 +81,7 @@ def restore(
         ops.check_output(r.path, output, force=force)
         return ops.check_space(output, plan.database_size or 0)
     try:
-        return print_json(_result_json(result)) if as_json else _print_result(result, source.why)
+        return print_json(_result_json(result)) if as_json else _print_result(result, source.why, integrity_check)
     except OSError as error:
         raise LitetuiError("print the result", f"{error}; the database was restored", path=output) from None
 
@@ -211,9 +211,9 @@ def _way(plan: AnyPlan) -> list[tuple[str, str]]:
     ]
 
 
-def _print_result(result: RestoreResult[Any], why: str) -> None:
+def _print_result(result: RestoreResult[Any], why: str, check: str) -> None:
     plan: AnyPlan = result.plan
-    check = "not checked by SQLite" if result.integrity_check == "skipped" else "SQLite's check is ok"
+    check = "not checked by SQLite" if result.integrity_check == "skipped" else f"SQLite's {check} check is ok"
     click.echo(
         f"restored {plan.place} to {printable(result.output)}: {format_size(result.database_size)} in "
         f"{format_duration(round(result.duration_s * 1e9))}; {check}"

@@ -39,6 +39,8 @@ def _unknown(report: Report, where: str) -> str:
     if report.live is not None and report.live.status == "unknown":
         name = shlex.quote(printable(report.live.database))
         return f"see who replicates the database: litetui info {where} --db {name}; then validate again"
+    if any(f.code == "ltx-beside" for f in report.findings):
+        return f"the latest state is in the LTX files beside, which a restore takes: litetui restore {where} -o OUT"
     return "make readable what could not be read (each finding says what), then validate again"
 
 

@@ -59,7 +59,7 @@ def _ltx(replica: FileReplica, generations: tuple[GenerationSurvey, ...]) -> lis
             "ltx-beside",
             f"ltx/ lies beside the generations: a replica of Litestream v0.5, which ends at {format_time(newest)}; "
             + ("the latest state is there" if newest > end else "it ended before the generations did"),
-            "this version reads only the v0.3 generations; restore the other with litestream 0.5",
+            "litetui restore takes the newer of both, as litestream 0.5 does; --generation takes these",
             path=replica.storage.path("ltx"),
         )
     ]

@@ -155,9 +155,12 @@ class Report:
                 rest += f", but {self.older.generation} does, up to {format_time(self.older.restorable_until_ns)}"
             return f"{self.verdict}: the latest state of generation {at.generation} does not restore; {rest}"
         if self.latest_restores is None:
+            beside = any(f.code == "ltx-beside" for f in self.findings)
             what = {
                 "ok": "the names are complete; no file was opened",
-                "unknown": "it is not known whether the latest state restores: something could not be read",
+                "unknown": "the latest state is in the LTX files beside, which were not read"
+                if beside
+                else "it is not known whether the latest state restores: something could not be read",
             }.get(self.verdict, "it is not certain that the latest state restores")
             return f"{self.verdict}: {what}" + (f"; up to{until}" if until else "")
         how = {

@@ -1,4 +1,4 @@
-"""Make the pictures of the README: the app itself, on a sample that real Litestream 0.3.13 wrote.
+"""Make the pictures of the README: the app itself, on samples that real Litestream 0.3.13 and 0.5.17 wrote.
 
     python screenshots/make.py            all pictures
     python screenshots/make.py browser    one of them
@@ -56,6 +56,7 @@ class Picture:
     flipped: bool = False
     job: bool = False
     attached: bool = False
+    v05: bool = False
 
 
 TO_WAL = ("j", "j", "l", "j", "j")
@@ -71,6 +72,7 @@ PICTURES = (
     Picture("damage", damage=True),
     Picture("validation", ("v", "right", "enter"), flipped=True),
     Picture("retention", ("t", "ctrl+u", *"44s", "enter")),
+    Picture("ltx", ("j", "j", "j", "2", "j"), v05=True),
     Picture("narrow", ("2",), size=(80, 24)),
     Picture("light", TO_WAL, theme="textual-light"),
 )
@@ -79,15 +81,21 @@ PICTURES = (
 @contextmanager
 def one_path() -> Iterator[None]:
     """Pictures show paths as people have them, not those of a temporary folder."""
-    real_open = detect.open_replica
+    real_open, real_open_any = detect.open_replica, detect.open_any
 
     def opened(path: str | os.PathLike[str]) -> Any:
         replica = real_open(path)
         replica.path = SHOWN_PATH
         return replica
 
+    def opened_any(path: str | os.PathLike[str]) -> Any:
+        replica = real_open_any(path)
+        replica.path = SHOWN_PATH
+        return replica
+
     with (
         patch.object(detect, "open_replica", opened),
+        patch.object(detect, "open_any", opened_any),
         patch.object(restore, "propose_output", lambda _: "/var/tmp/app-restored.db"),
         patch.object(preview, "_free", lambda _: 38_000_000_000),
         patch.object(drill, "free_bytes", lambda _: 38_000_000_000),
@@ -174,15 +182,16 @@ def main() -> None:
             place = Path(folder) / str(number)
             place.mkdir()
             # GNU tar keeps the ns of file times, which decide what a restore takes.
-            subprocess.run(["tar", "xpf", str(HERE / "sample.tar.gz"), "-C", str(place)], check=True)
-            replica = place / "app.db-replica"
+            sample = HERE / ("sample-v05.tar.gz" if picture.v05 else "sample.tar.gz")
+            subprocess.run(["tar", "xpf", str(sample), "-C", str(place)], check=True)
+            replica = place / ("v05-levels-snapshots/replica" if picture.v05 else "app.db-replica")
             now_ns = newest_ns(replica) + 41 * SECOND
             if picture.damage:
                 for wal in replica.glob("generations/*/wal/00000006_*"):
                     wal.unlink()
             if picture.flipped:
                 flip(replica)
-            with attached(newest_position(replica).generation):
+            with attached("" if picture.v05 else newest_position(replica).generation):
                 asyncio.run(take(picture, replica, now_ns))
 
 

@@ -23,6 +23,8 @@ from litetui.jobs.runner import Runner
 from litetui.tui.bridge import Bridge
 from litetui.tui.checking import Checking
 from litetui.tui.contrast import readable
+from litetui.tui.ltx_model import LTX_KINDS, is_ltx, refresh
+from litetui.tui.ltx_view import ltx_crumb
 from litetui.tui.messages import JobChanged, JobsMoved, LoadAnswered, LogLines, Stopped
 from litetui.tui.model import ReplicaView, look
 from litetui.tui.outline import Key
@@ -47,13 +49,14 @@ if TYPE_CHECKING:
     from textual.timer import Timer
 
     from litetui.replica.file import FileReplica
+    from litetui.replica.ltx import LTXReplica
 
 DRAIN_SECONDS = 2.0
 LAST_SYNC_SECONDS = 15.0
 HOLD_SECONDS = 0.5
 WATCH_SHARE = 20  # at most a twentieth of the time is spent on looking for changes
 NO_REPLICA = "no replica is open: O opens one"
-Opened = tuple["FileReplica", ReplicaView, str | None, LitetuiError | None]
+Opened = tuple["FileReplica | LTXReplica", ReplicaView, str | None, LitetuiError | None]
 
 
 class LitetuiApp(App[int]):
@@ -76,7 +79,7 @@ class LitetuiApp(App[int]):
         self.retaining = Retaining(self)
         self.runner = Runner()
         self.bridge = Bridge(self, self.runner)
-        self.replica: FileReplica | None = None
+        self.replica: FileReplica | LTXReplica | None = None
         self.watching = True
         self._look_timer: Timer | None = None
         self._opening = False  # the first look takes longer than those that follow
@@ -105,6 +108,11 @@ class LitetuiApp(App[int]):
 
     # the replica
 
+    @property
+    def file_replica(self) -> FileReplica | None:
+        """The replica where it is one of v0.3."""
+        return None if self.replica is None or is_ltx(self.replica) else self.replica
+
     def open_path(self, path: str | None) -> None:
         """Open a replica in a thread; a path that is none leads back to the question, with the reason."""
         if path is None:
@@ -128,6 +136,8 @@ class LitetuiApp(App[int]):
             except LitetuiError as error:
                 database, trouble = None, error
             replica = open_or_begin(where, database)
+            if is_ltx(replica):
+                database, trouble = None, None  # Litestream keeps such a replica: there is nothing to do with it here
             return replica, look(replica, now_ns(), database), database, trouble
 
         def then(answer: Opened) -> None:
@@ -136,6 +146,8 @@ class LitetuiApp(App[int]):
             self.browser.show_view(view)
             if trouble is not None:
                 self.push_screen(AttachDialog(view.path, "", trouble), self.attach)
+            elif wanted and view.ltx_alone:
+                self.say("no database is attached: Litestream 0.5 keeps this replica, litetui only reads it")
             elif path == DEMO and not self.settings.readonly:
                 self.writing.start_replication()
 
@@ -178,9 +190,9 @@ class LitetuiApp(App[int]):
             return
 
         def work() -> ReplicaView | PrimaryView | None:
-            if replica.refresh() or loudly or anew:
+            if refresh(replica) or loudly or anew:
                 return look(replica, now_ns(), database)
-            return look_at(database, replica) if database else None
+            return look_at(database, replica) if database and not is_ltx(replica) else None
 
         def then(answer: ReplicaView | PrimaryView | None) -> None:
             if isinstance(answer, ReplicaView):
@@ -330,6 +342,8 @@ class LitetuiApp(App[int]):
         path = self.path or ""
         if self.database:
             path += f" {self.settings.glyphs.from_} {os.path.basename(self.database)}"
+        if key[0] in LTX_KINDS:
+            return " / ".join([path, *ltx_crumb(key)])
         return " / ".join([path, *([str(key[1])] if len(key) > 1 else []), *_last_crumb(key)])
 
     def action_command_palette(self) -> None:
@@ -407,12 +421,12 @@ class WholeCellBars(ScrollBarRender):
     HORIZONTAL_BARS: ClassVar[list[str]] = [" "] * 8
 
 
-def open_or_begin(path: str, database: str | None) -> FileReplica:
+def open_or_begin(path: str, database: str | None) -> FileReplica | LTXReplica:
     """The replica at a path; with a database also one that a first sync will make there. Raises LitetuiError."""
-    from litetui.replica.detect import open_replica
+    from litetui.replica.detect import open_any
 
     try:
-        return open_replica(path)
+        return open_any(path)
     except NotAReplicaError:
         if database is None:
             raise

@@ -62,7 +62,7 @@ class Checking:
 
     def ask(self, generation: str) -> None:
         """The dialog; `generation` "" where the cursor stands on none."""
-        replica, view = self.app.replica, self.app.browser.view
+        replica, view = self.app.file_replica, self.app.browser.view
         if replica is None or view is None:
             return
         database, own = self.app.database or "", self.app.writing.running is not None
@@ -85,7 +85,7 @@ class Checking:
     def _comparison(self, database: str, scratch: str) -> Compare:
         """How the live database is compared with: never by opening it where this process replicates it, which would
         drop the replication's locks."""
-        replica = self.app.replica
+        replica = self.app.file_replica
         assert replica is not None
         if (own := self.app.writing.running) is not None:
             return partial(own.compare, scratch)
@@ -139,7 +139,7 @@ class Checking:
 
     def find_clean_point(self, path: str, generation: str, scratch: str) -> None:
         """Search for it, as a job."""
-        replica = self.app.replica
+        replica = self.app.file_replica
         if replica is None or replica.path != path or self.looking_for_clean_point(path, generation) is not None:
             return
 

@@ -15,8 +15,10 @@ from litetui.replica.types import Finding
 from litetui.tui import primary
 from litetui.tui.cards import Card
 from litetui.tui.evidence import Check, Checks, checked_card, checked_of, evidence
+from litetui.tui.ltx_model import which
+from litetui.tui.ltx_sources import LevelSource
 from litetui.tui.model import GenerationView, ReplicaView
-from litetui.tui.outline import Key, find_group, group_text
+from litetui.tui.outline import Key, find_group, generation_of, group_text
 from litetui.tui.sources import (
     Clock,
     FindingSource,
@@ -72,7 +74,7 @@ def detail(
     view: ReplicaView, key: Key, clock: Clock, frames: FrameTable | LitetuiError | None, beside: Beside
 ) -> Detail:
     """What to show for a line of the tree; `frames` is what a WAL holds, once it was read."""
-    generation = view.generation(str(key[1])) if len(key) > 1 else None
+    generation = view.generation(generation_of(key))
     if generation is None:
         return _replica(view, clock, beside)
     shown: Detail | None = None
@@ -105,12 +107,17 @@ def _replica(view: ReplicaView, clock: Clock, beside: Beside) -> Detail:
     notes = _live_notes(view, updated, now, beside)
     found = with_checked(view.findings, beside.checks.values())
     tabs = [
-        _attention(found),
+        attention(found),
         Tab("generations", f"Generations {len(view.generations)}", GenerationSource(view, clock, beside.checks)),
     ]
     if not found:
         tabs.reverse()
-    return Detail(view.name or view.path, view.layout, cards, notes, tabs)
+    if view.ltx is not None:
+        notes.insert(0, (which(view), ""))
+        tabs.append(Tab("levels", f"Levels {len(view.ltx.levels)}", LevelSource(view.ltx.levels, clock)))
+    layout = view.layout + (f", and {view.ltx.layout}" if view.ltx is not None else "")
+    start = "levels" if view.ltx is not None and not view.generations else ""
+    return Detail(view.name or view.path, layout, cards, notes, tabs, start)
 
 
 def _live_notes(view: ReplicaView, updated: int, now: int, beside: Beside) -> list[Note]:
@@ -131,7 +138,8 @@ def with_checked(findings: Iterable[Finding], checks: Iterable[Check]) -> list[F
     return sorted(known, key=lambda f: ("error", "warning", "info").index(f.severity))
 
 
-def _attention(found: Sequence[Finding], check: Check | None = None) -> Tab:
+def attention(found: Sequence[Finding], check: Check | None = None) -> Tab:
+    """The tab of findings, red or yellow as the worst of them."""
     severities = {finding.severity for finding in found}
     status = next((s for s in ("error", "warning") if s in severities), "")
     read = check is not None and check.read_bytes
@@ -166,7 +174,7 @@ def _generation(view: ReplicaView, generation: GenerationView, key: Key, clock: 
         Tab("snapshots", f"Snapshots {len(generation.snapshots)}",
             SnapshotSource(generation.snapshots, clock)),
         Tab("wal", f"WAL files {len(wals)}", wals),
-        _attention(found, check),
+        attention(found, check),
     ]  # fmt: skip
     notes = _live_notes(view, generation.stats.updated_ns or 0, now, beside) if generation.newest else []
     if not columns.in_order:

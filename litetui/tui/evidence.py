@@ -235,7 +235,7 @@ def _restores(view: ReplicaView, generation: GenerationView, jobs: Sequence[Job]
             damage = job if generation.name in (job.error.path or "") else damage
             continue
         plan = getattr(job.result, "plan", None)
-        if plan is None or plan.generation != generation.name or job.result.integrity_check != "ok":
+        if plan is None or getattr(plan, "generation", "") != generation.name or job.result.integrity_check != "ok":
             continue
         restored = job
         if damage is not None and isinstance(damage.error, DamageError):

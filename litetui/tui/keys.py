@@ -6,10 +6,13 @@ the reason for a situation, or "" when it may go ahead.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from textual.binding import Binding
+
+from litetui.units import printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,9 @@ class Situation:
     restorable: bool = False  # in a report: the generation under the cursor restores to some point
     integrity_failed: bool = False
     searching: bool = False
+    ltx: bool = False  # the replica, or what the cursor stands on, is of v0.5
+    ltx_files: int = 0
+    path: str = ""
 
 
 WhyNot = Callable[[Situation], str]
@@ -90,6 +96,16 @@ def _needs_replica(at: Situation) -> str:
     return "" if at.replica else "no replica is open: press O"
 
 
+def _kept(at: Situation, what: str, command: str) -> str:
+    """Of a v0.5 replica: that Litestream does this, and with which command."""
+    url = shlex.quote(printable(f"file://{at.path}"))
+    return f"Litestream 0.5 keeps this replica, litetui only reads it; {what}: {command} DB {url}"
+
+
+def _writes_by(what: str, command: str) -> WhyNot:
+    return lambda at: _kept(at, what, command) if at.ltx else _writes(at)
+
+
 def _writes(at: Situation) -> str:
     if at.readonly:
         return "started with --readonly"
@@ -99,10 +115,15 @@ def _writes(at: Situation) -> str:
 
 
 def _attach(at: Situation) -> str:
+    if at.ltx:
+        return "Litestream 0.5 keeps this replica, litetui only reads it: there is nothing to attach a database for"
     return "this session replicates the attached database: S ends that" if at.replicating else ""
 
 
 def _retention(at: Situation) -> str:
+    if at.ltx:
+        command = "litestream replicate -once -enforce-retention"
+        return _kept(at, "its retention is in litestream.yml (snapshot: retention), or", command)
     if at.readonly:
         return "started with --readonly"
     if not at.replica:
@@ -113,6 +134,8 @@ def _retention(at: Situation) -> str:
 def _validate(at: Situation) -> str:
     if not at.replica:
         return "no replica is open: press O"
+    if at.ltx:
+        return "validation of v0.5 replicas: not in this version yet; r restores, which verifies every checksum"
     return "" if at.generations else "there is no generation to check"
 
 
@@ -133,7 +156,9 @@ def _report_clean(at: Situation) -> str:
 def _restore(at: Situation) -> str:
     if not at.replica:
         return "no replica is open: press O"
-    return "" if at.generations else "there is no generation to restore from"
+    if at.ltx:
+        return "" if at.ltx_files else "there is no LTX file to restore from"
+    return "" if at.generations or at.ltx_files else "there is no generation to restore from"
 
 
 def _table(at: Situation) -> str:
@@ -169,11 +194,11 @@ ACTIONS: tuple[Action, ...] = (
     Action("attach", ("o",), "attach", "attach the database that this replica belongs to", REPLICATE, rank=11,
            why_not=_attach),
     Action("sync", ("s",), "sync", "copy what the database has committed into the replica, now", REPLICATE, rank=20,
-           why_not=_writes),
+           why_not=_writes_by("to sync", "litestream replicate -once")),
     Action("snapshot", ("n",), "snapshot", "write a snapshot of the database into the replica", REPLICATE, rank=17,
-           why_not=_writes),
+           why_not=_writes_by("for a snapshot", "litestream replicate -once -force-snapshot")),
     Action("replicate", ("S",), "replicate", "keep syncing while litetui is open; again to end it", REPLICATE,
-           rank=18, why_not=_writes),
+           rank=18, why_not=_writes_by("to replicate", "litestream replicate")),
     Action("retention", ("t",), "retention", "delete what is older than a duration; the plan is shown first",
            REPLICATE, rank=9, why_not=_retention),
     Action("filter", ("slash",), "filter", "show only rows that hold the text; `!text` those that do not",
@@ -187,7 +212,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("sort_after", ("greater_than_sign",), "sort", "sort by the next column", LOOK, rank=12,
            panes=("detail",), why_not=_table),
     Action("reverse", ("I",), "reverse", "reverse the order of the rows", LOOK, why_not=_table),
-    Action("copy", ("y",), "copy", "copy the position, the path, the command or the row",
+    Action("copy", ("y",), "copy", "copy the position, the TXID, the path, the command or the row",
            LOOK, rank=10, why_not=_needs_replica),
     Action("export", ("e",), "export", "write the table to a file, as CSV or JSON", LOOK, rank=14,
            panes=("detail",), why_not=_table),
@@ -196,7 +221,7 @@ ACTIONS: tuple[Action, ...] = (
            why_not=_needs_replica),
     Action("next_pane", ("tab",), "next pane", "the next pane", MOVE, act="next_pane"),
     Action("previous_pane", ("shift+tab",), "pane before", "the pane before", MOVE, act="previous_pane"),
-    Action("pane_1", ("1",), "tree", "go to the tree of generations", MOVE),
+    Action("pane_1", ("1",), "tree", "go to the tree", MOVE),
     Action("pane_2", ("2",), "details", "go to the details", MOVE),
     Action("pane_3", ("3", "J"), "jobs", "go to the jobs", MOVE),
     Action("pane_4", ("4", "L"), "log", "go to the log", MOVE),

@@ -11,12 +11,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from litetui.replica.types import Finding, GenerationStats, SnapshotInfo
+from litetui.tui.ltx_model import LTXView, look_ltx, ltx_of
 from litetui.tui.primary import PrimaryView, look_at
 
 if TYPE_CHECKING:
     from litetui.ops.survey import GenerationSurvey, Survey
     from litetui.replica.catalog import WALTable
     from litetui.replica.file import FileReplica
+    from litetui.replica.ltx import LTXReplica
 
 NS = 1_000_000_000
 HOUR_NS = 3600 * NS
@@ -78,7 +80,11 @@ class GenerationView:
 
 @dataclass(frozen=True, slots=True)
 class ReplicaView:
-    """A replica as it was when the view was made; `generations` newest first; `primary` is the attached database."""
+    """A replica as it was when the view was made; `generations` newest first; `primary` is the attached database.
+
+    ltx        the v0.5 replica in the folder; `ltx_alone`: there are no v0.3 generations beside it
+    from_ltx   whether a restore of the latest state takes that one; `why`, where there is a choice
+    """
 
     path: str
     name: str
@@ -87,6 +93,10 @@ class ReplicaView:
     generations: tuple[GenerationView, ...]
     taken_ns: int
     primary: PrimaryView | None = None
+    ltx: LTXView | None = None
+    ltx_alone: bool = False
+    from_ltx: bool = False
+    why: str = ""
 
     def generation(self, name: str) -> GenerationView | None:
         return next((g for g in self.generations if g.name == name), None)
@@ -100,11 +110,19 @@ class ReplicaView:
         return tuple(self.survey.findings)
 
 
-def look(replica: FileReplica, now_ns: int, database: str | None = None) -> ReplicaView:
+def look(replica: FileReplica | LTXReplica, now_ns: int, database: str | None = None) -> ReplicaView:
     """Make the view. Blocks; raises LitetuiError."""
     from litetui.ops.compare import another_database
+    from litetui.ops.survey import Survey
     from litetui.ops.survey import survey as survey_names
+    from litetui.replica.ltx import LTXReplica
 
+    name = os.path.basename(os.path.normpath(replica.path))
+    if isinstance(replica, LTXReplica):
+        ltx = look_ltx(replica)
+        return ReplicaView(
+            replica.path, name, ltx.layout, Survey((), ()), (), now_ns, ltx=ltx, ltx_alone=True, from_ltx=True
+        )
     survey = _with(survey_names(replica, now_ns), another_database(replica))
     generations = []
     for number, of_one in enumerate(survey.generations):
@@ -118,9 +136,28 @@ def look(replica: FileReplica, now_ns: int, database: str | None = None) -> Repl
                 newest=number == 0,
             )
         )
-    name = os.path.basename(os.path.normpath(replica.path))
     primary = look_at(database, replica) if database else None
-    return ReplicaView(replica.path, name, replica.layout(), survey, tuple(generations), now_ns, primary)
+    view = ReplicaView(replica.path, name, replica.layout(), survey, tuple(generations), now_ns, primary)
+    return _with_ltx(view, replica)
+
+
+def _with_ltx(view: ReplicaView, replica: FileReplica) -> ReplicaView:
+    """The view with the v0.5 replica of the same folder, which then needs no finding any more."""
+    from litetui.ops.source import choose
+    from litetui.ops.target import Target
+
+    beside = ltx_of(replica)
+    if beside is None or not (len(beside.table) or beside.problems()):
+        return view
+    source = choose(replica, Target())
+    findings = tuple(f for f in view.survey.findings if f.code != "ltx-beside")
+    return replace(
+        view,
+        survey=replace(view.survey, findings=findings),
+        ltx=look_ltx(beside),
+        from_ltx=source.replica is beside,
+        why=source.why,
+    )
 
 
 def _with(survey: Survey, finding: Finding | None) -> Survey:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from litetui.tui.evidence import Badge, Checks, badge
+from litetui.tui.ltx_model import LTX_KINDS, SNAPSHOTS, LevelView, LTXView, row_of, txids_text
 from litetui.tui.model import GenerationView, Group, ReplicaView, groups
 from litetui.units import format_clock, format_size
 
@@ -23,7 +24,8 @@ class Line:
     """One line of the tree.
 
     key      what it stands for: ("replica",), ("generation", g), ("snapshots", g), ("snapshot", g, i),
-             ("wals", g), ("day" or "hour" or "range", g, value, first, last), ("index", g, i)
+             ("wals", g), ("day" or "hour" or "range", g, value, first, last), ("index", g, i);
+             of v0.5: ("ltx",), ("level", n), and once it was opened ("ltxfile", n, first, last)
     text     its name; cut in the middle where it does not fit
     note     muted words after it, dropped before the text is cut
     shorter  other words for the note, where there is less room, the longest first
@@ -46,7 +48,12 @@ class Line:
 
     @property
     def generation(self) -> str:
-        return str(self.key[1]) if len(self.key) > 1 else ""
+        return generation_of(self.key)
+
+
+def generation_of(key: Key) -> str:
+    """The generation that a key is about, "" where it is about none."""
+    return str(key[1]) if len(key) > 1 and key[0] not in LTX_KINDS else ""
 
 
 def outline(
@@ -57,13 +64,43 @@ def outline(
     count = len(view.generations)
     plural = "generation" if count == 1 else "generations"
     is_open = root in opened
-    lines = [Line(root, 0, view.name or view.path, f"{count} {plural}", branch=count > 0, open=is_open)]
+    levels = len(view.ltx.levels) if view.ltx is not None else 0
+    words = f"{levels} level{'s' if levels != 1 else ''}"
+    note = words if view.ltx_alone else f"{count} {plural}" + (f", {words}" if levels else "")
+    lines = [Line(root, 0, view.name or view.path, note, branch=count + levels > 0, open=is_open)]
     if is_open:
         for generation in view.generations:
             reason = view.primary.reason(generation.name) if view.primary is not None else ""
             said = badge(generation, checks.get(generation.name), now_ns)
             lines.extend(_generation(generation, opened, now_ns, reason, said))
+        if view.ltx is not None:
+            lines.extend(_ltx(view, view.ltx, opened))
     return lines
+
+
+def _ltx(view: ReplicaView, ltx: LTXView, opened: Collection[Key]) -> Iterator[Line]:
+    """The levels; beside generations in a branch of their own."""
+    key, depth = ("ltx",), 1
+    if not view.ltx_alone:
+        bad = ltx.gap is not None or not ltx.reached
+        words = ("v0.5, latest", "v0.5") if view.from_ltx else ("v0.5",)
+        glyph, status = ("damaged", "error") if bad else ("unchecked", "")
+        yield Line(key, 1, "ltx", words[0], glyph, status, bool(ltx.levels), key in opened, words)
+        depth = 2
+    if view.ltx_alone or key in opened:
+        for level in ltx.levels:
+            yield from _level(level, depth, opened)
+
+
+def _level(level: LevelView, depth: int, opened: Collection[Key]) -> Iterator[Line]:
+    key: Key = ("level", level.level)
+    files = sorted((k for k in opened if k[:2] == ("ltxfile", level.level)), reverse=True)
+    files = [k for k in files if row_of(level.table, int(k[2]), int(k[3])) is not None]
+    glyph = "snapshot" if level.level == SNAPSHOTS else "blank"
+    yield Line(key, depth, level.name, str(len(level.table)), glyph, "", bool(files), key in opened)
+    if key in opened:
+        for one in files:
+            yield Line(one, depth + 1, txids_text(int(one[2]), int(one[3])), glyph="blank")
 
 
 def parent_of(key: Key, lines: list[Line], at: int) -> int | None:
@@ -75,6 +112,9 @@ def parent_of(key: Key, lines: list[Line], at: int) -> int | None:
 def branches_above(view: ReplicaView, key: Key) -> list[Key]:
     """The branches that must be open for `key` to be in sight."""
     above: list[Key] = [("replica",)]
+    if key[0] in LTX_KINDS:
+        above += [("ltx",)] if key[0] != "ltx" and not view.ltx_alone else []
+        return [*above, ("level", key[1]), key] if key[0] == "ltxfile" else above
     generation = view.generation(str(key[1])) if len(key) > 1 else None
     if generation is None or key[0] == "generation":
         return above

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from litetui.errors import LitetuiError
 from litetui.jobs.progress import CancelToken, Reporter
+from litetui.tui.ltx_preview import Point, is_ltx_plan, ltx_way, parse, points_around
 from litetui.units import format_clock, format_duration, format_size
 
 if TYPE_CHECKING:
-    from litetui.ops.restore import RestorePlan
-    from litetui.ops.target import RestorePoint, Target
+    from litetui.ops.restore import AnyPlan, RestorePlan
+    from litetui.ops.target import Target
     from litetui.replica.file import FileReplica
+    from litetui.replica.ltx import LTXReplica
 
 Note = tuple[str, str]  # text, status
 
@@ -26,20 +28,22 @@ class Preview:
     before, after  the restore points around a time
     output_error   why the output cannot be written, with `other_output` as the next free name
     free      bytes free where the output goes, None where that is not known
+    why       why the plan takes this one of two replicas in one folder, "" where there is no choice
     """
 
     target: Target | None
-    plan: RestorePlan | None
+    plan: AnyPlan | None
     error: LitetuiError | None
-    before: RestorePoint | None
-    after: RestorePoint | None
+    before: Point | None
+    after: Point | None
     output_error: LitetuiError | None
     other_output: str
     free: int | None
+    why: str = ""
 
 
 def preview(
-    replica: FileReplica,
+    replica: FileReplica | LTXReplica,
     text: str,
     generation: str,
     output: str,
@@ -50,12 +54,14 @@ def preview(
     """Find out what a target means; with `settle_with` down to the byte, which reads the replica."""
     from litetui.ops.output import check_output
     from litetui.ops.restore import plan, settle
-    from litetui.ops.target import parse_target, restore_points_around
+    from litetui.ops.source import choose
 
-    target, chosen, error = None, None, None
+    target, chosen, error, why = None, None, None, ""
     before, after = None, None
     try:
-        target = parse_target(text, now_ns=now_ns, generation=generation or None)
+        target = parse(replica, text, generation, now_ns)
+        source = choose(replica, target)
+        replica, why = source.replica, source.why
         chosen = plan(replica, target)
         if settle_with is not None:
             chosen = settle(chosen, *settle_with)
@@ -63,9 +69,7 @@ def preview(
     except LitetuiError as known:
         error = known
     if target is not None and target.timestamp_ns is not None:
-        of = chosen.generation if chosen is not None else generation or next(iter(replica.generations()), "")
-        if of:
-            before, after = restore_points_around(replica, of, target.timestamp_ns)
+        before, after = points_around(replica, chosen, generation, target.timestamp_ns)
     output_error, other = None, ""
     try:
         check_output(replica.path, output)
@@ -73,7 +77,7 @@ def preview(
         output_error = known
         if os.path.lexists(output):
             other = next_free(output)
-    return Preview(target, chosen, error, before, after, output_error, other, _free(output))
+    return Preview(target, chosen, error, before, after, output_error, other, _free(output), why)
 
 
 def _free(output: str) -> int | None:
@@ -143,18 +147,18 @@ def meaning(seen: Preview, now_ns: int) -> list[Note]:
     if seen.before is not None:
         gap = format_duration(asked - seen.before.time_ns)
         lines.append(
-            (f"before  {format_clock(seen.before.time_ns, now_ns)}  {seen.before.index:08x}  {gap} earlier: taken", "")
+            (f"before  {format_clock(seen.before.time_ns, now_ns)}  {seen.before.place}  {gap} earlier: taken", "")
         )
     lines.append((f"asked   {format_clock(asked, now_ns)}", "muted"))
     if seen.after is not None:
         gap = format_duration(seen.after.time_ns - asked)
-        lines.append(
-            (f"after   {format_clock(seen.after.time_ns, now_ns)}  {seen.after.index:08x}  {gap} later", "muted")
-        )
+        lines.append((f"after   {format_clock(seen.after.time_ns, now_ns)}  {seen.after.place}  {gap} later", "muted"))
     return lines
 
 
-def _position(plan: RestorePlan) -> str:
+def _position(plan: AnyPlan) -> str:
+    if is_ltx_plan(plan):
+        return f"TXID {plan.place}"
     return plan.position.short if plan.settled else f"WAL {plan.position.index:08x}"
 
 
@@ -163,6 +167,24 @@ def plan_lines(seen: Preview, check: str, now_ns: int) -> list[tuple[str, str]]:
     plan = seen.plan
     if plan is None:
         return []
+    lines = [("from", f"{plan.layout}: {seen.why}")] if seen.why else []
+    lines += ltx_way(plan) if is_ltx_plan(plan) else _wal_way(plan, now_ns)
+    reads = f"{format_size(plan.bytes_to_read)} in {plan.file_count} files"
+    if plan.database_size is not None:
+        reads += f"   writes {format_size(plan.database_size)}"
+    lines.append(("reads", reads))
+    if seen.free is not None:
+        lines.append(("free", f"{format_size(seen.free)} where the output goes"))
+    if plan.left_out:
+        lines.append(("leaves", plan.left_out))
+    pragma = {"none": "no check of the database", "quick": "PRAGMA quick_check", "full": "PRAGMA integrity_check"}
+    lines.append(("checks", f"all checksums of the files; {pragma[check]}"))
+    lines += [("note", note) for note in plan.notes]
+    return lines
+
+
+def _wal_way(plan: RestorePlan, now_ns: int) -> list[tuple[str, str]]:
+    """The snapshot and the WALs that a plan goes through."""
     snapshot = plan.snapshot
     lines = [
         (
@@ -179,15 +201,4 @@ def plan_lines(seen: Preview, check: str, now_ns: int) -> list[tuple[str, str]]:
         lines.append(("WAL", span + end))
     else:
         lines.append(("WAL", "none: the snapshot as it stands"))
-    reads = f"{format_size(plan.bytes_to_read)} in {plan.file_count} files"
-    if plan.database_size is not None:
-        reads += f"   writes {format_size(plan.database_size)}"
-    lines.append(("reads", reads))
-    if seen.free is not None:
-        lines.append(("free", f"{format_size(seen.free)} where the output goes"))
-    if plan.left_out:
-        lines.append(("leaves", plan.left_out))
-    pragma = {"none": "no check of the database", "quick": "PRAGMA quick_check", "full": "PRAGMA integrity_check"}
-    lines.append(("checks", f"all checksums of the files; {pragma[check]}"))
-    lines += [("note", note) for note in plan.notes]
     return lines

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from litetui.jobs.job import Job, State
+from litetui.tui.ltx_model import LTX_KINDS
+from litetui.tui.ltx_preview import is_ltx_plan
 from litetui.tui.outline import Key
 from litetui.tui.replication import ReplicateJob
 from litetui.tui.textutil import clean
@@ -15,7 +17,7 @@ from litetui.units import format_duration, format_size
 if TYPE_CHECKING:
     from litetui.ops.clean_point import CleanPoint
     from litetui.ops.replicate import ReplicaState
-    from litetui.ops.restore import RestorePlan, RestoreResult
+    from litetui.ops.restore import RestoreResult
     from litetui.ops.retention import RetentionResult
     from litetui.ops.sync import SyncResult
     from litetui.ops.verdict import Report
@@ -99,11 +101,11 @@ def _retention_lines(result: RetentionResult) -> list[str]:
     return lines
 
 
-def _restore_lines(result: RestoreResult[RestorePlan]) -> list[str]:
+def _restore_lines(result: RestoreResult[Any]) -> list[str]:
     lines = [
         f"{result.output}: {format_size(result.database_size)}, mode {result.mode & 0o7777:o}, "
         f"owner {result.owner}, integrity check {result.integrity_check}",
-        f"position {result.plan.place}",
+        f"{'TXID' if is_ltx_plan(result.plan) else 'position'} {result.plan.place}",
     ]
     lines += [f"moved aside: {path}" for path in result.moved]
     lines += [f"next: {step}" for step in result.next_steps]
@@ -133,7 +135,9 @@ def command_for(path: str, key: Key) -> str:
     """The command line that shows what a line of the tree shows."""
     words = ["litetui"]
     place = clean(path)
-    if key[0] == "index":
+    if key[0] in LTX_KINDS:
+        words += ["ltx", place, "--level", str(key[1]) if len(key) > 1 else "all"]
+    elif key[0] == "index":
         words += ["frames", place, "--generation", str(key[1]), "--index", f"{int(key[2]):08x}"]
     elif key[0] in ("snapshot", "snapshots"):
         words += ["snapshots", place, "--generation", str(key[1])]

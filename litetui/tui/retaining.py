@@ -26,7 +26,7 @@ class Retaining:
 
     def ask(self) -> None:
         """How much to keep, then the plan."""
-        app, replica = self.app, self.app.replica
+        app, replica = self.app, self.app.file_replica
         if replica is None or app.browser.view is None:
             return
         name, path, plan = app.browser.view.name, replica.path, self._planner()

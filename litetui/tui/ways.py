@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from litetui.format import names
 from litetui.replica.types import Finding
 from litetui.tui.model import ReplicaView
 from litetui.tui.outline import Key
@@ -40,3 +41,12 @@ def way_to(finding: Finding, view: ReplicaView) -> Way:
         if generation.wals.name(row) == name or (not name and int(generation.wals.offset[row]) == finding.offset):
             return Way(key, "wal", first + count - 1 - row)
     return Way(key)
+
+
+def ltx_way(finding: Finding) -> Key | None:
+    """The LTX file that a finding is about."""
+    folder, _, name = (finding.path or "").rpartition("/")
+    txids, level = names.parse_ltx(name), folder.rpartition("/")[2]
+    if txids is None or not (names.is_bucket_level(level) or level in "0123456789"):
+        return None
+    return ("ltxfile", int(level, 16), *txids)

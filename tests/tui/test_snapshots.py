@@ -18,6 +18,7 @@ from litetui.ops import drill
 from litetui.ops.retention import planning
 from litetui.replica import detect
 from litetui.replica.file import FileReplica
+from litetui.replica.ltx import LTXReplica
 from litetui.replica.types import Pos
 from litetui.tui import preview, write_plan
 from litetui.tui.app import LitetuiApp
@@ -25,6 +26,7 @@ from litetui.tui.screens import restore
 from litetui.tui.screens.write import WriteDialog
 from tests.tui.fakes import DATABASE, StandingReplication, attached, new_generation_plan
 from tests.tui.helpers import SETTINGS, Session
+from tests.tui.ltx_files import make_replica
 
 Golden = Callable[[str], Path]
 SnapCompare = Callable[..., bool]
@@ -157,3 +159,18 @@ def test_picture_of_checking_and_cleaning(
 def test_picture_in_ascii(snap_compare: SnapCompare, opened: Callable[..., LitetuiApp]) -> None:
     app = opened("v03-multi-gen", ascii=True)
     assert snap_compare(app, terminal_size=(100, 30), run_before=before(app, *WAL))
+
+
+def test_picture_of_a_v05_replica(snap_compare: SnapCompare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = make_replica(tmp_path)
+    real_open = detect.open_any
+
+    def open_under_another_name(path: str) -> FileReplica | LTXReplica:
+        replica = real_open(path)
+        replica.path = "/var/lib/replica"
+        return replica
+
+    monkeypatch.setattr(detect, "open_any", open_under_another_name)
+    app = LitetuiApp(str(made.root), SETTINGS)
+    keys = ("2", "j", "j", "enter", "2", "enter")
+    assert snap_compare(app, terminal_size=(120, 36), run_before=before(app, *keys))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual import on
 from textual.widgets import Input
 
-from litetui.replica.types import Finding
+from litetui.replica.types import Finding, LTXInfo
 from litetui.tui import keys
-from litetui.tui.outline import Key
+from litetui.tui.ltx_sources import LevelSource, LTXFileSource, PointSource
+from litetui.tui.ltx_view import file_of, shows_ltx
+from litetui.tui.outline import Key, generation_of
 from litetui.tui.screens.attach import AttachDialog
 from litetui.tui.screens.browser_view import PANES, BrowserView
 from litetui.tui.screens.copy_menu import CopyMenu
@@ -19,10 +21,14 @@ from litetui.tui.screens.job import JobScreen
 from litetui.tui.screens.open import OpenDialog
 from litetui.tui.screens.restore import RestoreDialog, Start
 from litetui.tui.sources import Arranged, FindingSource, FrameSource, TransactionSource
-from litetui.tui.ways import way_to
+from litetui.tui.ways import ltx_way, way_to
 from litetui.tui.widgets.bars import TabBar
 from litetui.tui.widgets.replica_tree import ReplicaTree
 from litetui.tui.widgets.row_view import RowView
+
+if TYPE_CHECKING:
+    from litetui.replica.file import FileReplica
+    from litetui.replica.ltx import LTXReplica
 
 DIALOGS = ("restore", "validate", "retention", "attach", "open", "copy", "export", "help")
 
@@ -47,14 +53,18 @@ class Browser(BrowserView):
     def do_restore(self) -> None:
         if self.view is None or self.app.replica is None:
             return
-        start = self.restore_start()
-        self.app.push_screen(RestoreDialog(self.app.replica, self.view, start))
+        replica: FileReplica | LTXReplica = self.app.replica
+        if self.view.ltx is not None and shows_ltx(self.view, self.shown_key):
+            replica = self.view.ltx.replica  # also where the folder holds v0.3 generations beside it
+        self.app.push_screen(RestoreDialog(replica, self.view, self.restore_start()))
 
     def restore_start(self) -> Start:
         """The restore target that the cursor stands on."""
         key = self.shown_key
-        newest = self.view.newest if self.view is not None else None
-        generation = str(key[1]) if len(key) > 1 else (newest.name if newest is not None else "")
+        if self.view is not None and shows_ltx(self.view, key):
+            return Start("", self._txid())
+        newest = self.view.newest if self.view is not None and self.view.ltx is None else None
+        generation = generation_of(key) or (newest.name if newest is not None else "")
         if self.pane == "detail" and (row := self.table.base_row) is not None:
             source = self.table.source.source if isinstance(self.table.source, Arranged) else self.table.source
             if isinstance(source, TransactionSource):
@@ -74,6 +84,20 @@ class Browser(BrowserView):
             return Start(generation, f"{generation}/{int(key[2]):08x}:0")
         return Start(generation, "")
 
+    def _txid(self) -> str:
+        """The TXID that the cursor stands on, where a restore can end at it."""
+        key, row = self.shown_key, self.table.base_row
+        source = self.table.source.source if isinstance(self.table.source, Arranged) else self.table.source
+        points = self.view.ltx.points if self.view is not None and self.view.ltx is not None else None
+        txid: int | None = None
+        if self.pane == "detail" and row is not None and isinstance(source, LTXFileSource):
+            txid = source.last_txid(row)
+        elif self.pane == "detail" and row is not None and isinstance(source, PointSource):
+            txid = int(str(source.key(row)))
+        elif key[0] == "ltxfile" and points is not None and points.has(int(key[3])):
+            txid = int(key[3])
+        return "" if txid is None else f"{txid:016x}"
+
     def _transaction_of_frame(self, source: FrameSource, key: Key, frame: int) -> str:
         """The position of the end of the transaction that holds a frame, "" after the last commit."""
         import numpy as np
@@ -88,7 +112,7 @@ class Browser(BrowserView):
 
     def do_validate(self) -> None:
         """Of the generation under the cursor, or of all where it stands on the replica."""
-        self.app.checking.ask(str(self.shown_key[1]) if len(self.shown_key) > 1 else "")
+        self.app.checking.ask(generation_of(self.shown_key))
 
     def do_retention(self) -> None:
         self.app.retaining.ask()
@@ -189,8 +213,14 @@ class Browser(BrowserView):
         source = self.table.source.source if isinstance(self.table.source, Arranged) else self.table.source
         if row is None or self.shown is None:
             return
-        generation = str(self.shown_key[1]) if len(self.shown_key) > 1 else ""
-        if self.tab == "generations":
+        generation = generation_of(self.shown_key)
+        if isinstance(source, LevelSource):
+            self.tree_view.reveal(("level", int(str(key))))
+        elif isinstance(source, LTXFileSource):
+            self._open_file(source.table[source.at(row)])
+        elif isinstance(source, PointSource):
+            self._open_file(source.view.table[int(source.points.row[source.at(row)])])
+        elif self.tab == "generations":
             self.tree_view.reveal(("generation", str(key)))
         elif self.tab == "snapshots":
             self.tree_view.reveal(("snapshot", generation, int(str(key))))
@@ -204,8 +234,14 @@ class Browser(BrowserView):
             self.place[(self.shown_key, "frames")] = (first, max(0, first - 3))
             self.pick_tab(number)
 
+    def _open_file(self, info: LTXInfo) -> None:
+        """An LTX file gets a line of the tree once it was opened."""
+        self.tree_view.reveal(("ltxfile", info.level, info.min_txid, info.max_txid))
+
     def show_finding(self, finding: Finding) -> None:
         """Go to the file of a finding in the tree, and to its frame or its segment in the table."""
+        if self.view is not None and self.view.ltx is not None and (key := ltx_way(finding)) is not None:
+            self.tree_view.reveal(key)
         if self.view is None or finding.generation is None:
             return
         way = way_to(finding, self.view)
@@ -287,7 +323,9 @@ class Browser(BrowserView):
         """What can be copied here: a name and the text."""
         found: list[tuple[str, str]] = []
         start = self.restore_start()
-        if "/" in start.target:
+        if self.view is not None and shows_ltx(self.view, self.shown_key):
+            found += self._copyable_ltx(start.target)
+        elif "/" in start.target:
             found.append(("position", start.target))
         elif start.target:
             found.append(("index", start.target))
@@ -304,6 +342,19 @@ class Browser(BrowserView):
                 cells = table.source.cells(table.cursor)
                 row = "\t".join(cell if isinstance(cell, str) else cell[0] for cell in cells)
                 found.append(("row", row))
+        return found
+
+    def _copyable_ltx(self, txid: str) -> list[tuple[str, str]]:
+        found = [("TXID", txid)] if txid else []
+        ltx, key, row = self.view.ltx if self.view is not None else None, self.shown_key, self.table.base_row
+        source = self.table.source.source if isinstance(self.table.source, Arranged) else self.table.source
+        info = None
+        if self.pane == "detail" and row is not None and isinstance(source, LTXFileSource):
+            info = source.table[source.at(row)]
+        elif ltx is not None and key[0] == "ltxfile" and (level := ltx.level(int(key[1]))) is not None:
+            info = file_of(level, key)
+        if ltx is not None and info is not None:
+            found.append(("path", f"{ltx.replica.path}/{ltx.replica.file_path(info)}"))
         return found
 
     def do_export(self) -> None:

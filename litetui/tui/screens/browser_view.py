@@ -6,8 +6,9 @@ details.py; this screen brings the two together.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from textual import getters, on
@@ -24,6 +25,8 @@ from litetui.tui import keys
 from litetui.tui.details import Beside, Detail, Note, Tab, detail
 from litetui.tui.evidence import headline
 from litetui.tui.keys import BY_ID, Action, Situation
+from litetui.tui.ltx_pages import LTXPages, read_pages
+from litetui.tui.ltx_view import file_of, ltx_detail, ltx_headline, shows_ltx
 from litetui.tui.messages import JobChanged, JobsMoved, LogLines
 from litetui.tui.model import ReplicaView
 from litetui.tui.outline import Key
@@ -40,6 +43,8 @@ from litetui.tui.widgets.virtual_table import EmptySource, VirtualTable
 if TYPE_CHECKING:
     from litetui.ops.frames import FrameTable
     from litetui.tui.app import LitetuiApp
+
+    Content = FrameTable | LTXPages | LitetuiError
 
 PANES = ("tree", "detail", "jobs", "log")
 NARROW_WIDTH, NARROW_HEIGHT = 100, 30
@@ -69,7 +74,7 @@ class BrowserView(Screen[None]):
         self.tab = ""
         self.tab_of_kind: dict[str, str] = {}
         self.place: dict[Hashable, tuple[int, int]] = {}
-        self.frames: dict[Key, FrameTable | LitetuiError] = {}
+        self.frames: dict[Key, Content] = {}  # what files hold: of a WAL, or of an LTX file
         self.stale: set[Key] = set()  # frames that are shown until they are read again
         self.frames_coming: Key = ()
         self.frames_token = CancelToken()
@@ -112,6 +117,7 @@ class BrowserView(Screen[None]):
         before, self.view, self.trouble = self.view, view, None
         self._note_changed_frames(before)
         self.tree_view.checks = self.app.checking.checks
+        self.tree_pane.title(("Levels" if view.ltx_alone else "Generations", "bold"))
         self.tree_view.show(view, self.settings.now_ns())
         self.show_detail(same=self.shown is not None)
         self.tick()
@@ -151,7 +157,11 @@ class BrowserView(Screen[None]):
         elif self.view is None:
             verdict = ("reading names" if path else "", "$foreground-muted")
         else:
-            text, status = headline(self.view, now, self.app.runner.jobs, self.app.checking.checks)
+            jobs = self.app.runner.jobs
+            if self.view.ltx is not None and self.view.from_ltx:
+                text, status = ltx_headline(self.view, self.view.ltx, now, jobs)
+            else:
+                text, status = headline(self.view, now, jobs, self.app.checking.checks)
             verdict = (text, f"$text-{status} bold" if status else "")
         self.headline.tell(path, verdict, aside, self.app.database or "")
         self.tree_view.tick(now, self.app.checking.checks)
@@ -169,7 +179,11 @@ class BrowserView(Screen[None]):
 
     def _detail(self, view: ReplicaView) -> Detail:
         beside = Beside(self.app.runner.jobs, self.app.writing.running, self.app.checking.checks)
-        return detail(view, self.shown_key, self.settings.now_ns, self.frames.get(self.shown_key), beside)
+        key, clock, content = self.shown_key, self.settings.now_ns, self.frames.get(self.shown_key)
+        if view.ltx is not None and shows_ltx(view, key):
+            of_file = content if isinstance(content, LTXPages | LitetuiError) else None
+            return ltx_detail(view, view.ltx, key, clock, of_file, beside)
+        return detail(view, key, clock, None if isinstance(content, LTXPages) else content, beside)
 
     # what the tree's line shows
 
@@ -205,7 +219,7 @@ class BrowserView(Screen[None]):
         self.detail_pane.tab_bar.tell([(tab.label, tab.status) for tab in tabs], active)
         tab: Tab | None = tabs[active] if tabs else None
         if tab is None or tab.source is None:
-            words = "nothing to list here" if tab is None else "reading the WAL"
+            words = "nothing to list here" if tab is None else "reading the file"
             if self.detail_pane.stats.notes and tab is not None and self.shown_key in self.frames:
                 words = "it could not be read: see above"
             self.table.show(EmptySource(words))
@@ -256,25 +270,22 @@ class BrowserView(Screen[None]):
         self.detail_pane.row_note.tell([], words)
         self.detail_pane.row_note.display = bool(words)
 
-    # a WAL's frames
+    # what a file holds
 
     def _load_frames(self) -> None:
-        """Read a WAL's frames once the cursor rests on it, unless they are known."""
-        key, replica = self.shown_key, self.app.replica
+        """Read a WAL's frames, or an LTX file's pages, once the cursor rests on it, unless they are known."""
+        key = self.shown_key
         if key == self.frames_coming and self.app.bridge.loading("frames"):
             return  # the newest WAL grows all the time, and this must come to an end some time
         self.frames_token.cancel()
         self.app.bridge.forget("frames")
-        if key[0] != "index" or replica is None or (key in self.frames and key not in self.stale):
+        if key in self.frames and key not in self.stale:
             return
-        token = self.frames_token = CancelToken()
+        work = self._reader(key)
+        if work is None:
+            return
 
-        def work() -> FrameTable:
-            from litetui.ops.frames import read_frames
-
-            return read_frames(replica, str(key[1]), int(key[2]), Reporter(), token)
-
-        def then(answer: FrameTable | LitetuiError) -> None:
+        def then(answer: Content) -> None:
             if len(self.frames) > 8:
                 self.frames.pop(next(iter(self.frames)))
             self.frames[key] = answer
@@ -287,6 +298,26 @@ class BrowserView(Screen[None]):
             self.app.bridge.load("frames", work, then, then, path=self.app.path or "")
 
         self.app.bridge.delay("frames-rest", self.settings.debounce_s / 2, read)
+
+    def _reader(self, key: Key) -> Callable[[], Content] | None:
+        """How the content of what a line stands for is read, None where it has none."""
+        token = CancelToken()
+        if key[0] == "index" and (replica := self.app.file_replica) is not None:
+            self.frames_token = token
+
+            def read_wal() -> FrameTable:
+                from litetui.ops.frames import read_frames
+
+                return read_frames(replica, str(key[1]), int(key[2]), Reporter(), token)
+
+            return read_wal
+        ltx = self.view.ltx if self.view is not None else None
+        level = ltx.level(int(key[1])) if ltx is not None and key[0] == "ltxfile" else None
+        info = file_of(level, key) if level is not None else None
+        if ltx is None or info is None:
+            return None
+        self.frames_token = token
+        return partial(read_pages, ltx.replica, info, token)
 
     def _note_changed_frames(self, before: ReplicaView | None) -> None:
         """The newest WAL may have grown: what is known of it stays in sight until it is read again."""
@@ -357,7 +388,7 @@ class BrowserView(Screen[None]):
     def _jobs_changed(self, event: JobChanged) -> None:
         self.jobs_pane.show(self.app.runner.jobs)
         self.tick()
-        if event.job.kind == "validate" and event.job.state.ended:
+        if event.job.kind in ("validate", "restore") and event.job.state.ended:
             self.show_detail(same=self.shown is not None)
 
     @on(JobsMoved)
@@ -392,6 +423,9 @@ class BrowserView(Screen[None]):
             tabs=len(self.shown.tabs) if self.shown else 0,
             zoomed=self.zoomed,
             narrow=self.narrow,
+            ltx=self.view is not None and shows_ltx(self.view, self.shown_key),
+            ltx_files=len(self.view.ltx.table) if self.view is not None and self.view.ltx is not None else 0,
+            path=self.app.path or "",
             job_state=job.state.value if job is not None else "several" if self.app.runner.unfinished else "",
         )
 

@@ -13,8 +13,10 @@ from litetui.tui.screens.dialog import Dialog
 PANES = {
     "tree": "The generations of the replica, the newest first. A generation is one unbroken chain of snapshots "
     "and WAL files. WALs are grouped by day and hour, or by ranges of indexes where the times of the files "
-    "cannot be trusted.",
-    "detail": "What the line of the tree holds. Enter on a row goes there; on a transaction, to its frames.",
+    "cannot be trusted. A replica of Litestream 0.5 has levels of LTX files instead: 0 from syncs, then what was "
+    "compacted from it; 9 holds snapshots.",
+    "detail": "What the line of the tree holds. Enter on a row goes there; on a transaction, to its frames; on "
+    "an LTX file, to its pages.",
     "jobs": "What runs and what ran in this session. Enter shows a job's log and its result, x cancels it.",
     "log": "The lines that jobs write, the newest last.",
     "report": "What a validation found, by generation. A bar shows which spans of time restore, and the holes between "

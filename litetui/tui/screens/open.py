@@ -12,7 +12,7 @@ from litetui.tui.screens.dialog import Dialog, field, plain
 
 EXPLAIN = (
     "litetui shows what a Litestream replica directory holds, and restores databases from it. It opens the "
-    "folder that Litestream's file replica writes: the one that holds generations/."
+    "folder that Litestream's file replica writes: the one that holds generations/ (v0.3) or ltx/ (v0.5)."
 )
 DEMO = "/demo"
 

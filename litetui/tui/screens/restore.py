@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -16,6 +16,8 @@ from textual.widgets import Button, Input, Static
 from litetui.errors import DamageError, LitetuiError
 from litetui.jobs.job import Job
 from litetui.jobs.progress import CancelToken, Reporter
+from litetui.tui.ltx_model import is_ltx
+from litetui.tui.ltx_preview import is_ltx_plan
 from litetui.tui.model import ReplicaView
 from litetui.tui.preview import Preview, meaning, plan_lines, preview, propose_output
 from litetui.tui.screens.dialog import Dialog, field, plain
@@ -25,10 +27,13 @@ from litetui.tui.widgets.ordered_input import OrderedInput
 from litetui.units import format_age, format_clock, printable
 
 if TYPE_CHECKING:
-    from litetui.ops.restore import RestorePlan, RestoreResult
+    from litetui.ops.restore import AnyPlan, RestoreResult
     from litetui.replica.file import FileReplica
+    from litetui.replica.ltx import LTXReplica
 
 TARGETS = "latest; or 10m, 14:03, 14:03:22Z, an index, a position, last-good"
+BOTH_TARGETS = TARGETS.replace("a position,", "a position, a TXID,")
+LTX_TARGETS = "latest; or 10m, 14:03, 14:03:22Z, a TXID (0x1f or 16 hex digits), last-good"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +55,10 @@ class RestoreDialog(Dialog[None]):
     loads = ("plan", "plan-typed", "settle", "propose")
     keys_line = "enter: plan, then restore; ctrl+y: copy command; F1: help; esc: close"
 
-    def __init__(self, replica: FileReplica, view: ReplicaView, start: Start) -> None:
+    def __init__(self, replica: FileReplica | LTXReplica, view: ReplicaView, start: Start) -> None:
         super().__init__()
         self.replica = replica
+        self.targets = LTX_TARGETS if is_ltx(replica) else TARGETS if view.ltx is None else BOTH_TARGETS
         self.view = view
         self.start = start
         self.settings = self.app.settings
@@ -68,7 +74,7 @@ class RestoreDialog(Dialog[None]):
 
     def body(self) -> ComposeResult:
         yield plain(self._warning(), id="warning", classes="error-text")
-        yield field("To", OrderedInput(self.start.target, id="target", placeholder=TARGETS, compact=True))
+        yield field("To", OrderedInput(self.start.target, id="target", placeholder=self.targets, compact=True))
         yield Static(id="meaning", classes="under")
         yield field("Into", OrderedInput(id="output", compact=True))
         yield Static(id="output-error", classes="under")
@@ -192,7 +198,7 @@ class RestoreDialog(Dialog[None]):
             parts.append((clean(str(seen.error)), "$text-error"))
             if seen.error.hint:
                 parts.append(f"\nTry: {clean(seen.error.hint)}")
-            if isinstance(seen.error, DamageError):
+            if isinstance(seen.error, DamageError) and not self._hopeless:
                 parts.append("\nHere: write last-good into the field To.")
             return Content.assemble(*parts)
         if seen.plan is None:
@@ -206,6 +212,12 @@ class RestoreDialog(Dialog[None]):
             parts += ["\n", (f"{mark} ", "$text-primary"), (f"{label:<9}", "$foreground-muted"), clean(text)]
         parts += ["\n\n", (f"$ {clean(self._command())}", "$foreground-muted")]
         return Content.assemble(*parts)
+
+    @property
+    def _hopeless(self) -> bool:
+        """Whether there is no restore point at all."""
+        ltx = self.view.ltx
+        return is_ltx(self.replica) and ltx is not None and not len(ltx.points)
 
     @property
     def _ready(self) -> bool:
@@ -251,12 +263,12 @@ class RestoreDialog(Dialog[None]):
             self.app.say("there is no plan to copy the command of", severity="warning")
 
     def action_help(self) -> None:
-        self.app.say(f"The target: {TARGETS}. Times without a Z are local. {self.keys_line}.")
+        self.app.say(f"The target: {self.targets}. Times without a Z are local. {self.keys_line}.")
 
-    def _run(self, plan: RestorePlan) -> None:
+    def _run(self, plan: AnyPlan) -> None:
         output, check = self.output, self.query_one("#check", Choice).value
 
-        def work(report: Reporter, cancel: CancelToken) -> RestoreResult[RestorePlan]:
+        def work(report: Reporter, cancel: CancelToken) -> RestoreResult[Any]:
             from litetui.ops.restore import run
 
             return run(plan, output, integrity_check=check, report=report, cancel=cancel)
@@ -264,7 +276,7 @@ class RestoreDialog(Dialog[None]):
         job = Job(
             "restore",
             work,
-            title=f"{plan.position.short} into {os.path.basename(output)}",
+            title=f"{plan.place if is_ltx_plan(plan) else plan.position.short} into {os.path.basename(output)}",
             target=self.replica.path,
             command=self._command(),
             output=output,

@@ -53,7 +53,7 @@ class ReplicaTree(RowView):
         self.view = view
         self.now_ns = now_ns
         self._rebuild()
-        if first and len(view.generations) == 1:
+        if first and len(view.generations) == 1 and view.ltx is None:
             self.set_cursor(1)
 
     def tick(self, now_ns: int, checks: Checks) -> None:

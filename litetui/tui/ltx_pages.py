@@ -1,0 +1,70 @@
+"""What an LTX file holds, read for the screen: header, pages and where they are, and where it is damaged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from litetui.errors import DamageError
+from litetui.format import ltx
+from litetui.jobs.progress import CancelToken
+
+if TYPE_CHECKING:
+    from litetui.replica.ltx import LTXReplica
+    from litetui.replica.types import LTXInfo
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LTXPages:
+    """The pages of a file, ascending, as columns; `problem` is what ended the reading before the end of the file.
+
+    pages   their numbers
+    places  where each begins in the file
+    sizes   bytes that each takes there
+    """
+
+    header: ltx.LTXHeader
+    trailer: ltx.Trailer | None
+    pages: Any
+    places: Any
+    sizes: Any
+    problem: DamageError | None
+
+    def __len__(self) -> int:
+        return len(self.pages)
+
+
+def read_pages(replica: LTXReplica, info: LTXInfo, cancel: CancelToken) -> LTXPages:
+    """Read a whole file, all of its checksums verified. Blocks; raises DamageError where not even its header is sound,
+    UnreadableError, ChangedError, Cancelled."""
+    import numpy as np
+
+    pages: list[Any] = [np.zeros(0, np.uint32)]
+    places: list[Any] = [np.zeros(0, np.int64)]
+    sizes: list[Any] = [np.zeros(0, np.int64)]
+    problem: DamageError | None = None
+    trailer: ltx.Trailer | None = None
+    with replica.open(info) as file:
+        try:
+            decoder = ltx.Decoder(file)
+        except ltx.LTXError as error:
+            raise replica.damage(info, error) from None
+        header = decoder.header
+        try:
+            _check_name(info, header)
+            for batch in decoder.batches():
+                cancel.check()
+                at = np.array(batch.places, np.int64)
+                pages.append(batch.pages)
+                places.append(at[:-1])
+                sizes.append(np.diff(at))
+            trailer = decoder.trailer
+        except ltx.LTXError as error:
+            problem = replica.damage(info, error)
+    return LTXPages(header, trailer, np.concatenate(pages), np.concatenate(places), np.concatenate(sizes), problem)
+
+
+def _check_name(info: LTXInfo, header: ltx.LTXHeader) -> None:
+    if (header.min_txid, header.max_txid) != (info.min_txid, info.max_txid):
+        cause = f"its header says TXIDs {header.min_txid:016x} to {header.max_txid:016x}: it is another file"
+        raise ltx.LTXError(cause, 16, "ltx-name")

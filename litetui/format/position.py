@@ -40,3 +40,25 @@ class Pos:
                 hint="a position is GENERATION/INDEX:OFFSET, e.g. 5efbd8d042012dca/0000007f:824312",
             )
         return cls(m[1], int(m[2], 16), int(m[3]))
+
+
+class TXID(Pos):
+    """The place in a v0.5 replica: a transaction, which is all that there is in place of index and offset. As text 16
+    hex digits."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, value: int) -> TXID:
+        return cls("ltx", 0, value)
+
+    @property
+    def value(self) -> int:
+        return self.offset
+
+    def __str__(self) -> str:
+        return f"{self.offset:016x}"
+
+    @property
+    def short(self) -> str:
+        return str(self)

@@ -6,7 +6,8 @@ import os
 import shlex
 from dataclasses import replace
 
-from litetui.ops.verdict import GenerationReport, Report
+from litetui.format.position import TXID
+from litetui.ops.verdict import LTX, GenerationReport, Report
 from litetui.primary import guard
 from litetui.primary.meta import Meta
 from litetui.units import format_time, printable
@@ -23,6 +24,13 @@ def advise(report: Report, database: str | None = None) -> Report:
     steps = [f"before anything else, and before retention deletes more: cp -a {where} {where}.copy"]
     if at.integrity not in ("", "ok"):
         steps += _unsound(report, where)
+    elif at.generation == LTX:
+        if report.latest_restores is not True:
+            again = "litestream replicate -once -force-snapshot (0.5), or remove .NAME-litestream and restart it"
+            steps += [
+                f"if the database lives, a new snapshot saves its present state: {again}",
+                *_lost(report, at, where),
+            ]
     elif report.latest_restores is not True:
         steps += [_living(where, database), *_lost(report, at, where)]
     elif report.live is not None and report.live.status == "mismatch":
@@ -39,8 +47,6 @@ def _unknown(report: Report, where: str) -> str:
     if report.live is not None and report.live.status == "unknown":
         name = shlex.quote(printable(report.live.database))
         return f"see who replicates the database: litetui info {where} --db {name}; then validate again"
-    if any(f.code == "ltx-beside" for f in report.findings):
-        return f"the latest state is in the LTX files beside, which a restore takes: litetui restore {where} -o OUT"
     return "make readable what could not be read (each finding says what), then validate again"
 
 
@@ -94,4 +100,4 @@ def _lost(report: Report, at: GenerationReport, where: str) -> list[str]:
 
 
 def _target(at: GenerationReport) -> str:
-    return f"--position {at.restorable_to}"
+    return f"--txid {at.restorable_to}" if isinstance(at.restorable_to, TXID) else f"--position {at.restorable_to}"

@@ -127,6 +127,17 @@ class Drill:
         except OSError as error:
             raise scratch_error(error, self.path) from None
 
+    def write(self, pages: npt.NDArray[np.uint32], images: npt.NDArray[np.uint8]) -> None:
+        """Write pages, ascending."""
+        try:
+            self._open.write(pages, images)
+        except OSError as error:
+            raise scratch_error(error, self.path) from None
+
+    def read(self, size: int, at: int) -> bytes:
+        """Bytes of the file as it is now."""
+        return os.pread(self._fd, size, at)
+
     def differing(self, at: int, block: bytes, size: int) -> Pages:
         """Which pages of a block, at that offset of a snapshot, the file has otherwise, or not at all: it counts up to
         `size` bytes. Both begin on a page; page numbers from 1."""

@@ -31,8 +31,9 @@ class LTXChain:
     page_size, commit   of the database after the last file
     """
 
-    def __init__(self, replica: LTXReplica) -> None:
-        self._replica = replica
+    def __init__(self, replica: LTXReplica, *, alone: bool = False) -> None:
+        """`alone`: one file by itself, whose growth nothing tells."""
+        self._replica, self._alone = replica, alone
         self.page_size = 0
         self.commit = 0
         self._post_apply = 0
@@ -49,7 +50,7 @@ class LTXChain:
                     yield batch
         except ltx.LTXError as error:
             raise self._replica.damage(info, error) from None
-        if (page := fresh.first_missing()) is not None:
+        if not self._alone and (page := fresh.first_missing()) is not None:
             cause = (
                 f"the database grows from {self.commit} to {decoder.header.commit} pages, but page {page} is missing"
             )

@@ -14,20 +14,22 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
-from litetui.errors import ChangedError, DamageError, LitetuiError, NoSuchTargetError, UnreadableError
+from litetui.errors import ChangedError, DamageError, LitetuiError, NoSuchTargetError, UnreadableError, UsageError
 from litetui.jobs.progress import CancelToken, Reporter
 from litetui.ops import drill as drills
-from litetui.ops import restore
+from litetui.ops import ltx_merge, ltx_plan, ltx_validate, restore
 from litetui.ops.advice import advise
 from litetui.ops.compare import size_at_end
 from litetui.ops.drill import Drill
 from litetui.ops.output import integrity_messages
 from litetui.ops.pages import expected_size, snapshot_header
 from litetui.ops.scan import Scan, ScanResult
+from litetui.ops.source import choose
 from litetui.ops.survey import GenerationSurvey, survey, survey_generation
 from litetui.ops.target import Target
-from litetui.ops.verdict import Checked, Depth, GenerationReport, Report, Verdict, Window
+from litetui.ops.verdict import LTX, Checked, Depth, GenerationReport, Report, Verdict, Window
 from litetui.replica.file import FileReplica
+from litetui.replica.ltx import LTXReplica
 from litetui.replica.types import Finding, Pos
 from litetui.units import printable
 
@@ -43,7 +45,7 @@ _DAMAGE = {"missing-wal", "missing-segment", "empty-file"}
 class ValidationPlan:
     """What a validation will read. `fault`: why it cannot be done so (no room for the drill)."""
 
-    replica: FileReplica = field(repr=False)
+    replica: FileReplica | LTXReplica = field(repr=False)
     depth: Depth
     generations: tuple[str, ...]
     one: bool
@@ -64,34 +66,61 @@ class ValidationPlan:
 
 
 def plan(
-    replica: FileReplica, *, depth: Depth = "content", generation: str | None = None, scratch: str | None = None
+    replica: FileReplica | LTXReplica,
+    *,
+    depth: Depth = "content",
+    generation: str | None = None,
+    scratch: str | None = None,
 ) -> ValidationPlan:
     """What to read, and whether a drill has room: for that the ends of the generations are looked at.
 
     Raises NoSuchTargetError for a generation that is not there."""
+    if isinstance(replica, LTXReplica):
+        return _plan_ltx(replica, depth, generation, scratch)
     if generation is not None:
         replica.generation_stats(generation)
     generations = (generation,) if generation is not None else tuple(replica.generations())
     stats = [replica.generation_stats(g) for g in generations]
     folder = scratch or drills.default_scratch()
+    beside = replica.ltx.table.size if replica.ltx is not None and generation is None else ()
     base = ValidationPlan(
         replica,
         depth,
         generations,
         generation is not None,
         folder,
-        sum(s.snapshots + s.wal_files for s in stats),
-        0 if depth == "names" else sum(s.size for s in stats),
+        sum(s.snapshots + s.wal_files for s in stats) + len(beside),
+        0 if depth == "names" else sum(s.size for s in stats) + int(sum(beside)),
     )
     if depth != "restore":
         return base
-    needed = max((_database_size(replica, g) for g in generations), default=0)
+    return _with_room(base, max((_database_size(replica, g) for g in generations), default=0))
+
+
+def _with_room(base: ValidationPlan, needed: int) -> ValidationPlan:
+    """The plan with what the drill needs, and whether there is room for it."""
     try:
-        free = drills.free_bytes(folder)
-        drills.check_room(folder, needed)
+        free = drills.free_bytes(base.scratch)
+        drills.check_room(base.scratch, needed)
     except LitetuiError as error:
         return replace(base, scratch_bytes=needed, fault=error)
     return replace(base, scratch_bytes=needed, free_bytes=free)
+
+
+def _plan_ltx(replica: LTXReplica, depth: Depth, generation: str | None, scratch: str | None) -> ValidationPlan:
+    """The same for a v0.5 replica, whose levels are one."""
+    if generation is not None:
+        raise UsageError("validate", "a replica of Litestream v0.5 has no generations", hint="leave --generation away")
+    table = replica.table
+    stored = 0 if depth == "names" else int(table.size.sum())
+    base = ValidationPlan(replica, depth, (LTX,), False, scratch or drills.default_scratch(), len(table), stored)
+    if depth != "restore":
+        return base
+    try:
+        settled = ltx_merge.settle(ltx_plan.plan_from(replica, table, Target()), Reporter(), CancelToken())
+    except LitetuiError:
+        return _with_room(base, 0)
+    return _with_room(base, settled.database_size or 0)
 
 
 def _database_size(replica: FileReplica, generation: str) -> int:
@@ -125,19 +154,51 @@ def run(
         drill = None
         if plan_.depth == "restore":
             drill = stack.enter_context(Drill(stack.enter_context(drills.scratch_folder(plan_.scratch))))
-        reports, gone = [], []
-        for g in plan_.generations:
-            try:
-                reports.append(_Validation(plan_, g, drill, began, report, cancel, found).run())
-            except NoSuchTargetError:
-                if plan_.one:
-                    raise
-                gone.append(_removed(g))
-    others = tuple(f for f in survey(plan_.replica, began).findings if f.generation is None) if not plan_.one else ()
-    others = (*others, *gone)
-    for finding in others:
-        found(finding)
+        look = _Look(plan_, drill, began, report, cancel, found)
+        others: tuple[Finding, ...] = ()
+        if isinstance(plan_.replica, LTXReplica):
+            reports = [look.levels(plan_.replica)]
+        else:
+            reports, others = look.generations(plan_.replica)
     return _whole(plan_, reports, others, began, time.time_ns() if now_ns is None else now_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What every part of a validation needs."""
+
+    plan: ValidationPlan
+    drill: Drill | None
+    now_ns: int
+    report: Reporter
+    cancel: CancelToken
+    found: Found
+
+    def levels(self, replica: LTXReplica) -> GenerationReport:
+        """The LTX files of a v0.5 replica."""
+        return ltx_validate.check(replica, self.plan.depth, self.drill, self.report, self.cancel, self.found)
+
+    def generations(self, replica: FileReplica) -> tuple[list[GenerationReport], tuple[Finding, ...]]:
+        """The generations of a v0.3 replica, and the LTX files beside them; what a restore takes comes first. And what
+        belongs to none of them."""
+        if self.plan.one:
+            return [_Validation(self, replica, self.plan.generations[0]).run()], ()
+        reports, gone = [], []
+        for g in self.plan.generations:
+            try:
+                reports.append(_Validation(self, replica, g).run())
+            except NoSuchTargetError:
+                gone.append(_removed(g))
+        others = [f for f in survey(replica, self.now_ns).findings if f.generation is None and f.code != "ltx-beside"]
+        for finding in (*others, *gone):
+            self.found(finding)
+        if replica.ltx is not None and replica.ltx.has_data():
+            first = isinstance(choose(replica, Target()).replica, LTXReplica)
+            reports.insert(0 if first else len(reports), self.levels(replica.ltx))
+        unlisted = any(_unreadable(tuple(replica.problems(r.generation))) for r in reports if r.generation != LTX)
+        if len(reports) > 1 and unlisted:
+            reports[0] = replace(reports[0], latest_restores=None)  # what cannot be listed may be newer
+        return reports, (*others, *gone)
 
 
 def _whole(
@@ -148,10 +209,6 @@ def _whole(
     verdict: Verdict = default.verdict if default is not None else "unrestorable"
     latest = default.latest_restores if default is not None else False
     complete = all(r.verdict != "unknown" and not _unreadable(r.findings) for r in reports) and not _unreadable(others)
-    if len(reports) > 1 and any(_unreadable(tuple(plan_.replica.problems(r.generation))) for r in reports):
-        latest = None  # what cannot be listed may be newer
-    if any(f.severity == "error" and f.code == "ltx-beside" for f in others):
-        latest, complete = None, False  # the latest state is in what this does not read
     if verdict == "ok" and any(_is_damage(f) for r in reports[1:] for f in r.findings):
         verdict = "damaged"
     elif verdict == "ok" and not complete:
@@ -165,7 +222,7 @@ def _whole(
 
 
 def _is_damage(finding: Finding) -> bool:
-    return finding.severity == "error" and finding.code not in ("unreadable", "ltx-beside")
+    return finding.severity == "error" and finding.code != "unreadable"
 
 
 def _unreadable(findings: tuple[Finding, ...]) -> bool:
@@ -175,19 +232,10 @@ def _unreadable(findings: tuple[Finding, ...]) -> bool:
 class _Validation:
     """One generation: by its names, by its bytes, by a restore."""
 
-    def __init__(
-        self,
-        plan_: ValidationPlan,
-        generation: str,
-        drill: Drill | None,
-        now_ns: int,
-        report: Reporter,
-        cancel: CancelToken,
-        found: Found,
-    ) -> None:
-        self._plan, self._generation, self._drill = plan_, generation, drill
-        self._now_ns, self._report, self._cancel, self._found = now_ns, report, cancel, found
-        self._replica = plan_.replica
+    def __init__(self, look: _Look, replica: FileReplica, generation: str) -> None:
+        self._plan, self._drill, self._now_ns = look.plan, look.drill, look.now_ns
+        self._report, self._cancel, self._found = look.report, look.cancel, look.found
+        self._replica, self._generation = replica, generation
 
     def run(self) -> GenerationReport:
         names = survey_generation(self._replica, self._generation, self._now_ns)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from litetui.replica.types import Finding, Pos
+from litetui.format.position import Pos
+from litetui.replica.types import Finding
 from litetui.units import format_time
 
 Depth = Literal["names", "content", "restore"]
 Verdict = Literal["ok", "damaged", "unrestorable", "unknown"]
 DEPTHS: tuple[Depth, ...] = ("names", "content", "restore")
+LTX = "ltx"
 EXIT_CODES: dict[Verdict, int] = {"ok": 0, "damaged": 3, "unrestorable": 3, "unknown": 1}
 
 
@@ -44,7 +46,7 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class GenerationReport:
-    """What is known of one generation.
+    """What is known of one generation; of a v0.5 replica all levels are one, named `ltx`.
 
     latest_restores   whether its newest state restores; None where that is not known (names only, unreadable)
     restorable_to     the last position that restores completely, None where there is none or it is not known
@@ -153,14 +155,12 @@ class Report:
             rest = f"it restores up to{until}" if until else "nothing of it restores"
             if not until and self.older is not None and self.older.restorable_until_ns is not None:
                 rest += f", but {self.older.generation} does, up to {format_time(self.older.restorable_until_ns)}"
-            return f"{self.verdict}: the latest state of generation {at.generation} does not restore; {rest}"
+            what = f"generation {at.generation}" if at.generation != LTX else "the replica"
+            return f"{self.verdict}: the latest state of {what} does not restore; {rest}"
         if self.latest_restores is None:
-            beside = any(f.code == "ltx-beside" for f in self.findings)
             what = {
                 "ok": "the names are complete; no file was opened",
-                "unknown": "the latest state is in the LTX files beside, which were not read"
-                if beside
-                else "it is not known whether the latest state restores: something could not be read",
+                "unknown": "it is not known whether the latest state restores: something could not be read",
             }.get(self.verdict, "it is not certain that the latest state restores")
             return f"{self.verdict}: {what}" + (f"; up to{until}" if until else "")
         how = {

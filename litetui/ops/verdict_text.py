@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from litetui.ops.verdict import GenerationReport, Report
+from litetui.ops.verdict import LTX, GenerationReport, Report
 from litetui.replica.types import Finding
 from litetui.units import format_duration, format_size, format_time, printable
 
@@ -97,7 +97,7 @@ def read(report: Report) -> str:
 def _generation_lines(one: GenerationReport) -> list[str]:
     """A sound generation is one line; of the others every window, SQLite's words and the findings."""
     spans = [f"restores {format_time(w.start_ns)} to {format_time(w.end_ns)}, up to {w.end}" for w in one.windows]
-    head = f"generation {one.generation}: {one.verdict}"
+    head = f"generation {one.generation}: {one.verdict}" if one.generation != LTX else f"LTX files: {one.verdict}"
     if one.verdict == "ok" and len(spans) < 2:
         lines = [", ".join([head, *spans])]
     else:

@@ -1,0 +1,167 @@
+"""What a validation says of a v0.5 replica, and of one beside v0.3 generations."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from litetui.errors import UsageError
+from litetui.format.position import TXID
+from litetui.ops import drill, validate
+from litetui.ops.verdict import DEPTHS, LTX, Depth, Report
+from litetui.replica.detect import open_any
+from tests.build import usual_history, write_replica
+from tests.conftest import Run
+from tests.ltx_build import SECOND, LTXBuilder, LTXHistory, usual_ltx
+
+
+@pytest.fixture(autouse=True)
+def _random_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pages of these histories are random: SQLite's check of them says nothing."""
+    monkeypatch.setattr(drill.Drill, "check", lambda *_: [])
+
+
+def check(root: Path, depth: Depth = "restore") -> Report:
+    scratch = root.parent / "scratch"
+    scratch.mkdir(exist_ok=True)
+    report = validate.run(validate.plan(open_any(root), depth=depth, scratch=str(scratch)))
+    assert not list(scratch.iterdir())
+    return report
+
+
+def codes(report: Report) -> list[str]:
+    return [f.code for f in report.all_findings if f.severity == "error"]
+
+
+@pytest.fixture
+def builder(tmp_path: Path) -> LTXBuilder:
+    return usual_ltx(tmp_path / "r")
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+@pytest.mark.parametrize("bucket", [False, True])
+def test_a_sound_replica_is_ok(tmp_path: Path, depth: Depth, bucket: bool) -> None:
+    report = check(usual_ltx(tmp_path / "r", bucket=bucket).root, depth)
+    assert (report.verdict, report.exit_code, report.complete, report.all_findings) == ("ok", 0, True, [])
+    one = report.generations[0]
+    assert one.generation == LTX
+    assert report.latest_restores is (None if depth == "names" else True)
+    assert report.checked.files == 18
+    if depth != "names":
+        assert one.restorable_to == TXID.of(20)
+        assert str(one.restorable_to) == "0000000000000014"
+        assert one.restorable_until_ns == LTXHistory.time_of(20)
+    assert one.integrity == ("ok" if depth == "restore" else "")
+
+
+def test_room_is_asked_for_the_last_state(builder: LTXBuilder, tmp_path: Path) -> None:
+    plan = validate.plan(open_any(builder.root), depth="restore", scratch=str(tmp_path))
+    assert plan.scratch_bytes == len(builder.history.states[20])
+    with pytest.raises(UsageError, match="no generations"):
+        validate.plan(open_any(builder.root), generation="a" * 16)
+
+
+@pytest.mark.parametrize(
+    ("place", "restores"), [((0, 20, 20), False), ((9, 1, 12), False), ((2, 1, 8), True), ((0, 10, 10), True)]
+)
+def test_every_file_is_read_and_only_those_on_the_way_take_the_latest_away(
+    builder: LTXBuilder, place: tuple[int, int, int], restores: bool
+) -> None:
+    data = builder.history.file(*place[1:])
+    builder.put(*place, data[:-3] + bytes([data[-3] ^ 1]) + data[-2:])
+    report = check(builder.root, "content")
+    assert (report.verdict, report.latest_restores, report.exit_code) == ("damaged", restores, 3)
+    assert codes(report) == ["ltx-checksum"]
+    assert builder.path(*place).name in (report.all_findings[0].path or "")
+    to = report.generations[0].restorable_to
+    assert to == TXID.of(19 if place == (0, 20, 20) else 20)
+    if not restores:
+        assert any(step.endswith(f"--txid {to}") for step in report.next_steps)
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_a_gap_between_the_levels(builder: LTXBuilder, depth: Depth) -> None:
+    """Each level by itself is in order, as Litestream checks it; together they do not lead to the end."""
+    for txid in range(9, 19):
+        builder.path(0, txid, txid).unlink()
+    report = check(builder.root, depth)
+    assert (report.verdict, report.latest_restores, codes(report)) == ("damaged", False, ["ltx-gap"])
+    if depth != "names":
+        assert report.generations[0].restorable_to == TXID.of(16)
+
+
+def test_nothing_to_begin_with(builder: LTXBuilder) -> None:
+    for level, first, last in ((9, 1, 12), (2, 1, 8), (1, 1, 4)):
+        builder.path(level, first, last).unlink()
+    report = check(builder.root)
+    assert (report.verdict, report.latest_restores, report.generations[0].windows) == ("unrestorable", False, ())
+
+
+def test_a_file_under_anothers_name(builder: LTXBuilder) -> None:
+    builder.put(0, 19, 19, builder.history.file(18, 18))
+    report = check(builder.root)
+    assert codes(report) == ["ltx-name"]
+    assert report.generations[0].restorable_to == TXID.of(18)
+
+
+def test_a_snapshot_that_contradicts_the_levels_below(tmp_path: Path) -> None:
+    """Its checksums are right: only the way without it tells."""
+    histories = [LTXHistory(seed=seed) for seed in (1, 2)]
+    for history in histories:
+        history.commit(1, size=12)  # pages that nothing writes again
+        for _ in range(4):
+            history.commit(2)
+    builder = LTXBuilder(tmp_path / "r", histories[0])
+    for txid in range(1, 7):
+        builder.put(0, txid, txid)
+    builder.put(9, 1, 3)
+    assert check(builder.root, "restore").verdict == "ok"
+    builder.put(9, 1, 3, histories[1].file(1, 3))
+    assert check(builder.root, "content").verdict == "ok"
+    report = check(builder.root, "restore")
+    assert (report.verdict, codes(report)) == ("damaged", ["chains-differ"])
+
+
+def test_what_cannot_be_read_is_unknown(builder: LTXBuilder, monkeypatch: pytest.MonkeyPatch) -> None:
+    from litetui.replica.storage import LocalFile, unreadable
+
+    read = LocalFile.read
+
+    def fails(file: LocalFile, size: int) -> bytes:
+        if file.path.endswith("13.ltx"):
+            raise unreadable(OSError(5, "Input/output error"), file.path)
+        return read(file, size)
+
+    monkeypatch.setattr(LocalFile, "read", fails)
+    report = check(builder.root, "content")
+    assert (report.verdict, report.latest_restores, report.complete, report.exit_code) == ("unknown", None, False, 1)
+
+
+@pytest.mark.parametrize("newer", [True, False])
+def test_both_worlds_in_one_folder(tmp_path: Path, newer: bool) -> None:
+    history = usual_history(2, 2)
+    start = LTXHistory.time_of(20) + (-1000 if newer else 1000) * SECOND
+    old = write_replica(tmp_path / "r", history, start_ns=start)
+    builder = usual_ltx(tmp_path / "r")
+    report = check(tmp_path / "r", "content")
+    assert (report.verdict, report.latest_restores) == ("ok", True)
+    assert [g.generation == LTX for g in report.generations] == ([True, False] if newer else [False, True])
+    builder.put(0, 20, 20, b"x")
+    report = check(tmp_path / "r", "content")
+    assert (report.verdict, report.latest_restores) == ("damaged", not newer)
+    assert old.root == builder.root
+
+
+def test_the_command_line(cli: Run, builder: LTXBuilder) -> None:
+    result = json.loads(cli("validate", builder.root, "--json")[1])
+    assert result["verdict"] == "ok"
+    assert result["generations"][0]["restorable_to"] == "0000000000000014"
+    code, out, _ = cli("validate", builder.root)
+    assert (code, "LTX files: ok" in out) == (0, True)
+    builder.put(0, 20, 20, b"")
+    code, out, _ = cli("validate", builder.root)
+    assert code == 3
+    assert out.startswith("damaged: the latest state of the replica does not restore; it restores up to 00000000000000")
+    assert cli("validate", builder.root, "--find-last-good")[0] == 2

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+import xxhash
 
 from litetui.errors import ChangedError, DamageError, LitetuiError, NoSuchTargetError, UnreadableError
 from litetui.format.position import TXID
@@ -54,7 +55,7 @@ class _Check:
         self._replica, self._depth, self._drill = replica, depth, drill
         self._report, self._cancel, self._found = report, cancel, found
         self._state = _State()
-        self._done = 0
+        self._done = self._size = 0
 
     def run(self) -> GenerationReport:
         names = survey(self._replica)
@@ -169,9 +170,8 @@ class _Check:
             return  # nothing else leads there
         assert self._drill is not None
         chain = LTXChain(self._replica)
-        last: dict[int, bytes] = {}
         try:
-            differing = self._differing(chain, [without[row] for row in rows], last)
+            differing = self._differing(chain, [without[row] for row in rows])
         except (DamageError, UnreadableError):
             return  # it was told where the file was read
         if differing:
@@ -188,23 +188,24 @@ class _Check:
                 )
             )
 
-    def _differing(self, chain: LTXChain, infos: list[LTXInfo], last: dict[int, bytes]) -> list[int]:
-        """The pages that this way leads to otherwise than the drill has them: a hash of each is kept."""
-        import xxhash
-
-        hashes: dict[int, int] = {}
+    def _differing(self, chain: LTXChain, infos: list[LTXInfo]) -> list[int]:
+        """The pages that this way leads to otherwise than the drill has them; of each 8 bytes of hash are kept."""
+        assert self._drill is not None
+        hashes = np.zeros(0, np.uint64)
         for info in infos:
             for batch in chain.batches(info):
                 self._cancel.check()
-                for page, image in zip(batch.pages.tolist(), batch.images, strict=True):
-                    hashes[page] = xxhash.xxh3_64_intdigest(image)
-        assert self._drill is not None
-        size = chain.page_size
-        return [
-            page
-            for page, digest in sorted(hashes.items())
-            if page <= chain.commit and xxhash.xxh3_64_intdigest(self._drill.read(size, (page - 1) * size)) != digest
-        ]
+                top = int(batch.pages[-1])
+                if top > len(hashes):
+                    hashes = np.concatenate([hashes, np.zeros(top - len(hashes), np.uint64)])
+                hashes[batch.pages.astype(np.int64) - 1] = [xxhash.xxh3_64_intdigest(image) for image in batch.images]
+        size, wrong = chain.page_size, []
+        for page in range(1, chain.commit + 1):
+            self._cancel.check()
+            known = int(hashes[page - 1])  # 0: the lock page, which no file holds
+            if known and xxhash.xxh3_64_intdigest(self._drill.read(size, (page - 1) * size)) != known:
+                wrong.append(page)
+        return wrong + list(range(chain.commit + 1, self._size // size + 1))
 
     # ---- findings
 

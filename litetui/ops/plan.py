@@ -141,7 +141,7 @@ def _check_newest(replica: FileReplica, end_ns: int) -> None:
             f"the latest state is in ltx/, a replica of Litestream v0.5 that goes on to {format_time(ltx)}; the v0.3 "
             f"generations end at {format_time(end_ns)}",
             path=replica.path,
-            hint=f"a restore without --generation takes it; --generation {replica.generations()[0]} takes the older one",
+            hint=f"a restore without --generation takes it; --generation {replica.generations()[0]} is the older one",
         )
 
 

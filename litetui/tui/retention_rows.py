@@ -163,7 +163,7 @@ def items_of(plan: RetentionPlan, now_ns: int) -> list[Item]:
 def _window(plan: RetentionPlan, now_ns: int) -> str:
     keeps = f"from {format_clock(plan.cutoff_ns, now_ns, millis=False)} on"
     return {
-        "window": f"every state {keeps} ({format_duration(plan.retention_ns)}) can still be restored",
+        "window": f"all that states {keeps} ({format_duration(plan.retention_ns)}) need stays; content not checked",
         "litestream": f"snapshots {keeps} stay, with their WAL: what lies between the cutoff and the first goes too",
     }[plan.rule]
 

@@ -1,128 +1,87 @@
-"""A replica made on the spot by real Litestream 0.5.17 under a write load: its own plans and restores, and ours.
+"""Replicas made on the spot by real Litestream under a write load, and the plans and restores of it and of litetui.
 
-The binary is LITETUI_LITESTREAM_0_5 (`bash .ci/run` installs it). Without it the tests are skipped, but not under CI.
+0.5.17 writes one, 0.5.5 another (the old encoding of pages), and one after the other a third; see ltx_oracle.
+
+Every TXID that a file ends with, reachable or not, some that lie inside files, and 50 random times.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import random
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
 
 import pytest
 
-from litetui.errors import LitetuiError
-from litetui.ops import restore as ops
 from litetui.ops.ltx_survey import survey
-from litetui.ops.target import Target
-from litetui.replica.detect import open_any
 from litetui.replica.ltx import LTXReplica
-from litetui.units import format_time
+from litetui.tui.ltx_model import restore_points
+from tests import ltx_oracle
+from tests.ltx_oracle import FLAGS, OLD, ORACLE
 
-LITESTREAM = os.environ.get("LITETUI_LITESTREAM_0_5", "")
-_WHY = "LITETUI_LITESTREAM_0_5 names no real Litestream 0.5"
 TIMES = 50
+OTHERS = 40
 
 
-def _wait(until: Callable[[], object], seconds: float, what: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not until():
-        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
-        Event().wait(0.05)
+@dataclass(frozen=True)
+class Case:
+    """Who wrote the replica, one after the other; whose restores ours must equal; and SQLite's check of them."""
+
+    written_by: tuple[str, ...]
+    restored_by: tuple[str, ...] = (ORACLE,)
+    check: str = "none"
+
+    @property
+    def lossy(self) -> bool:
+        return OLD in self.written_by
+
+
+CASES = {
+    "0.5.17": Case((ORACLE,), check="quick"),
+    "0.5.5": Case((OLD,), restored_by=(ORACLE, OLD)),
+    "0.5.5, then 0.5.17": Case((OLD, ORACLE)),
+}
+
+
+@pytest.fixture(scope="module", params=list(CASES.values()), ids=list(CASES))
+def case(request: pytest.FixtureRequest) -> Case:
+    assert isinstance(request.param, Case)
+    return request.param
 
 
 @pytest.fixture(scope="module")
-def replica(tmp_path_factory: pytest.TempPathFactory) -> LTXReplica:
-    if not os.access(LITESTREAM, os.X_OK):
-        if os.environ.get("CI"):
-            pytest.fail(_WHY)
-        pytest.skip(_WHY)
-    folder = tmp_path_factory.mktemp("live-ltx")
-    db, log, stop, root = folder / "app.db", folder / "states", folder / "stop", folder / "replica"
-    config = folder / "litestream.yml"
-    config.write_text(
-        "levels:\n  - interval: 500ms\n  - interval: 2s\nsnapshot:\n  interval: 2500ms\n  retention: 1h\n"
-        f"dbs:\n  - path: {db}\n    monitor-interval: 30ms\n    replica:\n      type: file\n      path: {root}\n"
-        "      sync-interval: 50ms\n"
-    )
-    writer = subprocess.Popen([sys.executable, "-m", "tests.live_writer", str(db), str(log), str(stop)])
-    _wait(lambda: log.exists() and log.stat().st_size, 20, "the writer")
-    with (folder / "litestream.log").open("w") as output:
-        litestream = subprocess.Popen([LITESTREAM, "replicate", "-config", str(config)], stdout=output, stderr=output)
-        try:
-            _wait(lambda: len(list(root.glob("ltx/9/*.ltx"))) > 2 and list(root.glob("ltx/2/*.ltx")), 60, "levels")
-        finally:
-            stop.touch()
-            writer.wait(30)
-            litestream.send_signal(signal.SIGINT)
-            litestream.wait(30)
-    found = open_any(root)
-    assert isinstance(found, LTXReplica)
-    assert found.path == str(root)
-    return found
+def replica(case: Case, tmp_path_factory: pytest.TempPathFactory) -> LTXReplica:
+    return ltx_oracle.make(case.written_by, tmp_path_factory.mktemp("live-ltx"))
 
 
-def real(replica: LTXReplica, *args: str) -> subprocess.CompletedProcess[str]:
-    command = [LITESTREAM, "restore", *args, f"file://{replica.path}"]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-def targets(replica: LTXReplica) -> list[tuple[list[str], Target]]:
-    """The latest, every file's last TXID, the one after the last, and times among and around those of the files."""
-    table, rng = replica.table, random.Random(3)
-    ends = sorted(set(table.max_txid.tolist()))
-    first, last = int(table.time_ns.min()), int(table.time_ns.max())
-    times = [rng.choice(table.time_ns.tolist()) for _ in range(TIMES // 2)]
-    times += [rng.randrange(first, last) // 1_000_000 * 1_000_000 for _ in range(TIMES // 2)]
-    return [
-        ([], Target()),
-        *(
-            (["-txid", f"{end:016x}"], Target(txid=end))
-            for end in [*rng.sample(ends, min(60, len(ends))), ends[-1] + 1]
-        ),
-        *((["-timestamp", format_time(ns)], Target(timestamp_ns=ns)) for ns in [*times, first - 1, last + 10**9]),
-    ]
-
-
-def test_every_plan_is_that_of_litestream(replica: LTXReplica, tmp_path: Path) -> None:
-    wrong: list[str] = []
-    agreed = 0
-    for args, target in targets(replica):
-        theirs = real(replica, "-dry-run", "-json", "-o", str(tmp_path / "x.db"), *args)
-        wanted = None
-        if theirs.returncode == 0:
-            files = json.loads(theirs.stdout)["files"]
-            wanted = [(f["level"], int(f["min_txid"], 16), int(f["max_txid"], 16)) for f in files]
-        try:
-            ours = [(i.level, i.min_txid, i.max_txid) for i in ops.plan(replica, target).chain]
-        except LitetuiError:
-            ours = None
-        agreed += ours == wanted is not None
-        if ours != wanted:
-            wrong.append(f"{args}: {ours} instead of {wanted} {theirs.stderr}")
+def test_every_txid(replica: LTXReplica, case: Case, tmp_path: Path) -> None:
+    found = ltx_oracle.compare_plans(replica, ltx_oracle.txids(replica, OTHERS), tmp_path)
+    assert not found.wrong, "\n".join(found.wrong)
+    reached = ltx_oracle.reachable(found)
+    refused = {asked.target.txid: str(error) for asked, error in found.refused}
+    assert len(reached) > 20
+    assert restore_points(replica.table).txid.tolist() == reached
+    assert list(refused)[-2:] == [reached[-1] + 1, reached[-1] + 2]
+    assert len(refused) > 2, "no TXID lay inside a compacted file"
+    for txid, message in refused.items():
+        assert txid is not None
+        for near in ltx_oracle.nearest(reached, txid):
+            assert f"{near:016x}" in message
+    wrong = ltx_oracle.compare_bytes(replica, found.planned, tmp_path, case.restored_by, "none", lossy=case.lossy)
     assert not wrong, "\n".join(wrong)
-    assert agreed > TIMES
 
 
-def test_restores_have_the_same_bytes(replica: LTXReplica, tmp_path: Path) -> None:
-    chosen = targets(replica)
-    for number, (args, target) in enumerate([chosen[0], *chosen[1::12]]):
-        theirs, ours = tmp_path / f"theirs-{number}.db", tmp_path / f"ours-{number}.db"
-        if real(replica, "-o", str(theirs), *args).returncode:
-            continue
-        ops.run(ops.plan(replica, target), str(ours), integrity_check="full")
-        assert ours.read_bytes() == theirs.read_bytes(), args
-    assert len(list(tmp_path.glob("ours-*"))) > 5
+def test_random_times(replica: LTXReplica, case: Case, tmp_path: Path) -> None:
+    found = ltx_oracle.compare_plans(replica, ltx_oracle.times(replica, TIMES), tmp_path)
+    assert not found.wrong, "\n".join(found.wrong)
+    assert len(found.planned) > TIMES // 2
+    wrong = ltx_oracle.compare_bytes(replica, found.planned, tmp_path, case.restored_by, case.check, lossy=case.lossy)
+    assert not wrong, "\n".join(wrong)
 
 
-def test_nothing_needs_attention(replica: LTXReplica) -> None:
+def test_it_is_what_it_should_be(replica: LTXReplica, case: Case) -> None:
+    """All levels and the encodings of all writers are under test, and nothing needs attention."""
+    assert ltx_oracle.page_flags(replica) == {FLAGS[version] for version in case.written_by}
+    assert {0, 1, 2, 9} <= set(replica.table.level.tolist())
     found = survey(replica)
     assert (found.why_not, found.reached) == ("", found.newest)
     assert not [f for f in found.findings if f.severity != "info"]

@@ -159,29 +159,19 @@ def _check_time(replica: LTXReplica, ns: int) -> None:
 def _check_reached(replica: LTXReplica, table: LTXTable, eligible: LTXTable, target: Target, reached: int) -> list[str]:
     """What was asked for must be reached, and nothing may lie behind a gap. Returns what there is to say.
 
-    Before a time there may be files that do not follow on, where those in between were compacted into later ones."""
+    Before a TXID or a time there may be files that do not follow on, where those in between were compacted into later
+    ones: in a sound replica too, so it is no damage."""
     beyond = eligible.min_txid[eligible.max_txid > np.uint64(reached)]
     if reached and (target.txid == reached or target.last_good):
         return []
+    only_later = ""
     if len(beyond):
         gap = int(beyond.min())
-        if target.timestamp_ns is not None and reached and _furthest(table) >= gap - 1:
-            return [
-                f"TXIDs {reached + 1:016x} to {gap - 1:016x} are only in later, compacted files: {reached:016x} is the "
-                "last restore point before that time"
-            ]
-        last = (
-            f"{reached:016x} is the last TXID that can be reached" if reached else "no file begins with the first TXID"
-        )
-        raise DamageError(
-            _OPERATION,
-            f"the LTX files from {reached + 1:016x} to {gap - 1:016x} are missing: {last}",
-            code="ltx-gap",
-            path=replica.path,
-            hint=to_last_good(replica) if reached else "nothing can be restored: copy the replica before anything else",
-        )
+        if _furthest(table) < gap - 1:
+            raise _gap(replica, reached, gap)
+        only_later = f"TXIDs {reached + 1:016x} to {gap - 1:016x} are only in later, compacted files"
     if target.txid is not None:
-        raise _no_txid(replica, table, target.txid, reached)
+        raise _no_txid(replica, table, target.txid, reached, only_later or "no file ends with it")
     if not reached:
         first = _first_time(table)
         raise NoSuchTargetError(
@@ -190,7 +180,19 @@ def _check_reached(replica: LTXReplica, table: LTXTable, eligible: LTXTable, tar
             path=replica.path,
             hint=f"the first one: --timestamp {format_time(first + 1_000_000)}" if first else "restore the latest",
         )
-    return []
+    return [f"{only_later}: {reached:016x} is the last restore point before that time"] if only_later else []
+
+
+def _gap(replica: LTXReplica, reached: int, gap: int) -> DamageError:
+    """Files are missing, and no others hold what was in them."""
+    last = f"{reached:016x} is the last TXID that can be reached" if reached else "no file begins with the first TXID"
+    return DamageError(
+        _OPERATION,
+        f"the LTX files from {reached + 1:016x} to {gap - 1:016x} are missing: {last}",
+        code="ltx-gap",
+        path=replica.path,
+        hint=to_last_good(replica) if reached else "nothing can be restored: copy the replica before anything else",
+    )
 
 
 def _furthest(table: LTXTable) -> int:
@@ -199,23 +201,17 @@ def _furthest(table: LTXTable) -> int:
     return int(table.max_txid[rows[-1]]) if rows else 0
 
 
-def _no_txid(replica: LTXReplica, table: LTXTable, txid: int, before: int) -> NoSuchTargetError:
+def _no_txid(replica: LTXReplica, table: LTXTable, txid: int, before: int, why: str) -> NoSuchTargetError:
     """A TXID inside a compacted file, or one that the replica does not have: with the nearest ones that it has."""
-    ends = np.unique(table.max_txid[table.max_txid > np.uint64(txid)])
-    after = next((int(end) for end in ends.tolist() if _reaches(table, int(end))), None)
-    near = [f"{t:016x}" for t in (before or None, after) if t is not None]
+    following = (table.max_txid > np.uint64(txid)) & (table.min_txid <= np.uint64(before + 1))
+    after = int(table.max_txid[following].min()) if following.any() else 0
+    points = [f"{point:016x}" for point in (before, after) if point]
     return NoSuchTargetError(
         _OPERATION,
-        f"TXID {txid:016x} is no restore point: no file ends with it; the nearest are {' and '.join(near) or 'none'}",
+        f"TXID {txid:016x} is no restore point: {why}; the nearest are {' and '.join(points) or 'none'}",
         path=replica.path,
-        hint=f"--txid {near[0]}" if near else "litetui ltx REPLICA --level all lists the files",
+        hint=f"--txid {points[0]}" if points else "litetui ltx REPLICA --level all lists the files",
     )
-
-
-def _reaches(table: LTXTable, txid: int) -> bool:
-    eligible = table.take(table.max_txid <= np.uint64(txid))
-    rows = chain_of(eligible)
-    return bool(rows) and int(eligible.max_txid[rows[-1]]) == txid
 
 
 def _first_time(table: LTXTable) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 import statistics
 import subprocess
@@ -10,6 +11,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+Command = Sequence[str | os.PathLike[str]]
 
 _EVERY = 0.01
 
@@ -28,7 +31,7 @@ class Cost:
     private: float
 
 
-def run(command: Sequence[str | os.PathLike[str]]) -> Cost:
+def run(command: Command) -> Cost:
     """Run a command with its output thrown away, once the disk is quiet. Raises CalledProcessError."""
     os.sync()
     began = time.monotonic()
@@ -70,6 +73,26 @@ def median(costs: Sequence[Cost]) -> Cost:
 
 def ratio(ours: float, theirs: float) -> str:
     return f"{ours / theirs:.3f}" if theirs > 0 else "-"
+
+
+def beside(name: str, theirs: Command, ours: Command, outputs: tuple[Path, Path], rounds: int) -> None:
+    """Run two commands in turn, each of which makes one of two files that must have the same bytes; print what they
+    cost, and the ratios of the medians."""
+    costs: tuple[list[Cost], list[Cost]] = ([], [])
+    for _ in range(rounds):
+        for each, command in zip(costs, (theirs, ours), strict=True):
+            each.append(run(command))
+        if not filecmp.cmp(*outputs, shallow=False):
+            sys.exit(f"{name}: the two files differ")
+        size = outputs[0].stat().st_size
+        for path in outputs:
+            path.unlink()
+    print(f"{name}; database {size / 1e6:.0f} MB, byte-identical")
+    t, o = median(costs[0]), median(costs[1])
+    for what, unit in (("wall", "s"), ("cpu", "s"), ("peak", "MiB"), ("private", "MiB")):
+        x, y = getattr(o, what), getattr(t, what)
+        print(f"  {what:8} ratio {ratio(x, y):>6}    litetui {x:8.2f} {unit:3}  litestream {y:8.2f} {unit}")
+    print(f"  wall in each round: {' '.join(ratio(x.wall, y.wall) for y, x in zip(*costs, strict=True))}")
 
 
 def require(program: str | None, what: str) -> str:

@@ -17,7 +17,6 @@ Peak memory counts the pages of the output that litetui maps; private memory doe
 from __future__ import annotations
 
 import argparse
-import filecmp
 import os
 import shutil
 import signal
@@ -30,7 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from measure import Cost, median, ratio, require, run
+from measure import beside, require
 
 _ROW = 4000
 _MADE_IN = 240.0  # seconds; what is there then is measured
@@ -71,7 +70,7 @@ def make(case: Case, folder: Path, litestream: str, scale: float) -> Path:
     connection.execute("PRAGMA synchronous = normal")
     connection.execute("CREATE TABLE data (id INTEGER PRIMARY KEY, body BLOB)")
     connection.execute("BEGIN")
-    connection.executemany("INSERT INTO data VALUES (?, ?)", ((i, _body(random)) for i in range(rows)))
+    connection.executemany("INSERT INTO data VALUES (?, ?)", ((i, body(random)) for i in range(rows)))
     connection.execute("COMMIT")
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.execute("PRAGMA wal_autocheckpoint = 0")
@@ -100,7 +99,8 @@ def make(case: Case, folder: Path, litestream: str, scale: float) -> Path:
     return replica
 
 
-def _body(random: Random) -> bytes:
+def body(random: Random) -> bytes:
+    """A row of 4 kB, half of which compresses."""
     return random.randbytes(_ROW // 2) + bytes(_ROW // 2)
 
 
@@ -111,7 +111,7 @@ def _write(case: Case, connection: sqlite3.Connection, replica: Path, random: Ra
     while time.monotonic() - began < _MADE_IN:
         connection.execute("BEGIN IMMEDIATE")
         for _ in range(case.rows):
-            connection.execute("UPDATE data SET body = ? WHERE id = ?", (_body(random), random.randrange(rows)))
+            connection.execute("UPDATE data SET body = ? WHERE id = ?", (body(random), random.randrange(rows)))
         connection.execute("COMMIT")
         written += case.rows * 4096
         rounds += 1
@@ -128,27 +128,16 @@ def _segments(replica: Path) -> int:
 
 def compare(name: str, replica: Path, folder: Path, litestream: str, litetui: list[str], rounds: int) -> None:
     """Interleaved rounds of both, and their median ratios."""
-    theirs: list[Cost] = []
-    ours: list[Cost] = []
     a, b = folder / "theirs.db", folder / "ours.db"
-    for _ in range(rounds):
-        # The path of the database is no replica's: -config is not looked at for a URL.
-        theirs.append(run([litestream, "restore", "-o", a, f"file://{replica}"]))
-        ours.append(run([*litetui, "restore", os.fspath(replica), "-o", os.fspath(b), "--integrity-check", "none"]))
-        if not filecmp.cmp(a, b, shallow=False):
-            sys.exit(f"{name}: the two databases differ")
-        size = a.stat().st_size
-        a.unlink()
-        b.unlink()
     wals = list(replica.glob("generations/*/wal/*"))
-    indexes = {w.name[:8] for w in wals}
-    print(f"{name}: database {size / 1e6:.0f} MB, {len(wals)} segments of {len(indexes)} indexes, byte-identical")
-    t, o = median(theirs), median(ours)
-    for what, unit in (("wall", "s"), ("cpu", "s"), ("peak", "MiB"), ("private", "MiB")):
-        x, y = getattr(o, what), getattr(t, what)
-        print(f"  {what:8} ratio {ratio(x, y):>6}    litetui {x:8.2f} {unit:3}  litestream {y:8.2f} {unit}")
-    each = " ".join(ratio(x.wall, y.wall) for x, y in zip(ours, theirs, strict=True))
-    print(f"  wall in each round: {each}")
+    beside(
+        f"{name}: {len(wals)} segments of {len({w.name[:8] for w in wals})} indexes",
+        # The path of the database is no replica's: -config is not looked at for a URL.
+        [litestream, "restore", "-o", a, f"file://{replica}"],
+        [*litetui, "restore", os.fspath(replica), "-o", os.fspath(b), "--integrity-check", "none"],
+        (a, b),
+        rounds,
+    )
 
 
 def main() -> None:

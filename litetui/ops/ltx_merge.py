@@ -23,12 +23,14 @@ from litetui.replica.ltx import LTXReplica
 from litetui.replica.types import LTXInfo
 
 _SMALL = 1 << 20  # such files are read at once
+_TOLD = 1 << 20  # so many bytes between two words of progress
 
 
 class LTXChain:
     """What the files of a chain must keep to, one after the other.
 
     page_size, commit   of the database after the last file
+    header              of the last file
     """
 
     def __init__(self, replica: LTXReplica, *, alone: bool = False) -> None:
@@ -36,7 +38,8 @@ class LTXChain:
         self._replica, self._alone = replica, alone
         self.page_size = 0
         self.commit = 0
-        self._post_apply = 0
+        self.header: ltx.LTXHeader | None = None
+        self._post_apply = self._reached = 0
 
     def batches(self, info: LTXInfo) -> Iterator[ltx.PageBatch]:
         """The pages of the next file, all of them proved once the iterator has ended. Raises DamageError."""
@@ -44,19 +47,21 @@ class LTXChain:
             with self._replica.open(info) as file:
                 decoder = ltx.Decoder(_Bytes(file.read_all()) if info.size <= _SMALL else file)
                 self._begin(info, decoder.header)
-                fresh = _Fresh(self.commit, decoder.header)
+                grows = not self._alone and decoder.header.commit > self.commit
+                fresh = _Fresh(self.commit, decoder.header) if grows else None
                 for batch in decoder.batches():
-                    fresh.add(batch.pages)
+                    if fresh is not None:
+                        fresh.add(batch.pages)
                     yield batch
         except ltx.LTXError as error:
             raise self._replica.damage(info, error) from None
-        if not self._alone and (page := fresh.first_missing()) is not None:
+        if fresh is not None and (page := fresh.first_missing()) is not None:
             cause = (
                 f"the database grows from {self.commit} to {decoder.header.commit} pages, but page {page} is missing"
             )
             raise self._fault(info, cause, "missing-page", 12)
         self.commit = decoder.header.commit
-        self._post_apply = decoder.trailer.post_apply
+        self._post_apply, self._reached = decoder.trailer.post_apply, info.max_txid
 
     def _begin(self, info: LTXInfo, header: ltx.LTXHeader) -> None:
         if (header.min_txid, header.max_txid) != (info.min_txid, info.max_txid):
@@ -65,9 +70,10 @@ class LTXChain:
         if self.page_size and header.page_size != self.page_size:
             cause = f"its pages have {header.page_size} bytes, those of the files before it {self.page_size}"
             raise self._fault(info, cause, "page-size", 8)
-        if header.pre_apply and self._post_apply and header.pre_apply != self._post_apply:
+        linked = header.pre_apply and self._post_apply and header.min_txid == self._reached + 1  # else they overlap
+        if linked and header.pre_apply != self._post_apply:
             raise self._fault(info, "it does not follow on the file before it, by their checksums", "ltx-checksum", 40)
-        self.page_size = header.page_size
+        self.page_size, self.header = header.page_size, header
         if header.is_snapshot:
             self.commit = 0  # it holds everything
 
@@ -85,14 +91,16 @@ class _Fresh:
         self._missing: int | None = None
 
     def add(self, pages: npt.NDArray[np.uint32]) -> None:
-        if self._missing is not None or self._after <= self._before or int(pages[-1]) <= self._before:
+        if self._missing is not None or int(pages[-1]) <= self._before:
             return
-        for page in pages[pages > self._before].tolist():
-            self._skip_lock()
-            if page != self._next:
-                self._missing = self._next
-                return
-            self._next += 1
+        fresh = pages[pages > self._before].astype(np.int64)
+        self._skip_lock()
+        expected = np.arange(self._next, self._next + len(fresh))
+        expected += (expected >= self._lock) & (self._next < self._lock)
+        wrong = fresh != expected
+        if wrong.any():
+            self._missing = int(expected[int(wrong.argmax())])
+        self._next = int(fresh[-1]) + 1
 
     def _skip_lock(self) -> None:
         if self._next == self._lock:
@@ -134,18 +142,20 @@ def settle(plan_: LTXPlan, report: Reporter, cancel: CancelToken) -> LTXPlan:
 def merge(plan_: LTXPlan, file: PageFile, report: Reporter, cancel: CancelToken) -> int:
     """Write the database of a settled plan. Returns its size in bytes."""
     report.phase("LTX files", plan_.bytes_to_read)
-    chain, done = LTXChain(plan_.replica), 0
+    chain = LTXChain(plan_.replica)
     file.reserve(plan_.database_size or 0)
+    done = told = 0
     for info in plan_.chain:
         for batch in chain.batches(info):
             cancel.check()
-            if not file.page_size:
-                file.page_size = chain.page_size
-            if len(batch.pages):
-                file.write(batch.pages, batch.images)
-            report.advance(done + min(info.size, batch.places[-1]))
+            file.page_size = chain.page_size
+            file.write(batch.pages, batch.images)
+            now = done + min(info.size, batch.places[-1])
+            if now - told >= _TOLD:
+                report.advance(now)
+                told = now
         done += info.size
-        report.advance(done)
+    report.advance(done)
     return chain.commit * chain.page_size
 
 

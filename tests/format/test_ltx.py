@@ -130,6 +130,24 @@ def test_many_pages_come_in_batches_of_bounded_size(sized: bool) -> None:
     assert peak < 6 * ltx.BATCH_BYTES
 
 
+@pytest.mark.parametrize("sized", [True, False])
+@pytest.mark.parametrize("damaged", [1, 2, 300, 700])
+def test_of_many_pages_the_damaged_one_is_named(sized: bool, damaged: int) -> None:
+    made = header(page_size=4096, commit=700)
+    data = encode(made, ((n, image(n, 4096)) for n in range(1, 701)), sized=sized)
+    place = next(iter(Decoder(io.BytesIO(data)).batches())).places[0]
+    for batch in Decoder(io.BytesIO(data)).batches():
+        if damaged in batch.pages:
+            place = batch.places[batch.pages.tolist().index(damaged)]
+    start = place + (10 if sized else 17)
+    error = refused(data[:start] + b"\xff" * 8 + data[start + 8 :])
+    assert (error.code, error.page) == ("ltx-checksum", damaged)
+    assert place <= error.offset <= start
+    error = refused(data[:start])
+    assert error.code == "truncated"
+    assert f"page {damaged}" in str(error)
+
+
 def test_both_encodings_in_one_file() -> None:
     """A compaction by a newer Litestream may leave pages as they were."""
     old, new = encode(header(), [(2, image(2))], sized=False), encode(header(), [(3, image(3))])

@@ -11,12 +11,15 @@ from typing import Any
 import pytest
 
 from litetui.errors import DamageError, LitetuiError, NoSuchTargetError, UsageError
+from litetui.format import ltx
 from litetui.ops import restore as ops
+from litetui.ops.ltx_merge import LTXChain
 from litetui.ops.ltx_plan import LTXPlan
 from litetui.ops.source import choose
 from litetui.ops.target import Target
 from litetui.replica.detect import open_any
 from litetui.replica.ltx import LTXReplica
+from litetui.units import parse_time
 from tests.build import usual_history, write_replica
 from tests.conftest import Run
 from tests.ltx_build import MS, SECOND, LTXHistory, usual_ltx
@@ -93,6 +96,23 @@ def test_a_time_before_which_all_was_compacted_later(tmp_path: Path) -> None:
     plan = planned(builder.root, Target(timestamp_ns=LTXHistory.time_of(15)))
     assert plan.txid == 12
     assert "only in later, compacted files" in plan.notes[0]
+
+
+def test_a_txid_before_which_all_was_compacted_later_is_no_damage(tmp_path: Path) -> None:
+    """So it is in every replica whose level 0 begins before its oldest snapshot."""
+    builder = usual_ltx(tmp_path / "r")
+    builder.path(0, 13, 13).unlink()
+    with pytest.raises(NoSuchTargetError, match=r"only in later.* are 000000000000000c and 0000000000000010"):
+        planned(builder.root, Target(txid=15))
+    for folder in ("1", "2"):
+        shutil.rmtree(builder.root / "ltx" / folder)
+    builder.put(0, 13, 13)
+    with pytest.raises(NoSuchTargetError, match=r"to 0000000000000008 are only in later.* are 000000000000000c"):
+        planned(builder.root, Target(txid=10))
+    with pytest.raises(NoSuchTargetError, match="no restore point lies before") as caught:
+        planned(builder.root, Target(timestamp_ns=LTXHistory.time_of(11)))
+    first = parse_time((caught.value.hint or "").split()[-1])
+    assert planned(builder.root, Target(timestamp_ns=first)).txid == 12
 
 
 @pytest.mark.parametrize("target", [Target(), Target(timestamp_ns=LTXHistory.time_of(20))])
@@ -252,3 +272,25 @@ def test_info_and_listing(cli: Run, tmp_path: Path) -> None:
     ]  # fmt: skip
     assert "latest does not restore: the files from 0000000000000012" in cli("info", builder.root)[1]
     assert cli("ltx", write_replica(tmp_path / "v03", usual_history(1, 1)).root)[0] == 1
+
+
+# ---- growth
+
+
+@pytest.mark.parametrize("missing", [None, 16381, 16384, 16386, 16390])
+def test_a_growth_over_the_lock_page(tmp_path: Path, missing: int | None) -> None:
+    """The pages of a database of 1 GiB and more, but for the one that SQLite never writes."""
+    lock = (1 << 30) // 65536 + 1
+    pages = [page for page in range(16380, 16391) if page not in (lock, missing)]
+    builder = usual_ltx(tmp_path / "r")
+    builder.put(0, 21, 21, ltx.encode(ltx.LTXHeader(65536, 16390, 21, 21, 0), [(n, bytes(65536)) for n in pages]))
+    replica = open_any(builder.root)
+    assert isinstance(replica, LTXReplica)
+    chain, info = LTXChain(replica), replica.find(0, 21, 21)
+    chain.commit = 16380
+    if missing is None:
+        assert [n for batch in chain.batches(info) for n in batch.pages.tolist()] == pages
+        assert chain.commit == 16390
+        return
+    with pytest.raises(DamageError, match=f"page {missing} is missing"):
+        list(chain.batches(info))

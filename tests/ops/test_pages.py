@@ -64,3 +64,28 @@ def test_a_full_disk_is_an_error_and_no_signal(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(OSError, match="No space"):
         file.apply(*batch_of([2], 0))
     file.close()
+
+
+@pytest.mark.parametrize("can_map", [True, False])
+@pytest.mark.parametrize("foreseen", [0, 300 * PAGE])
+def test_pages_in_a_row_and_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, can_map: bool, foreseen: int
+) -> None:
+    if not can_map:
+
+        def refuse(fd: int, offset: int, size: int) -> None:
+            raise OSError(errno.EOPNOTSUPP, "no")
+
+        monkeypatch.setattr(os, "posix_fallocate", refuse)
+    file = PageFile(os.open(tmp_path / "db", os.O_RDWR | os.O_CREAT))
+    file.page_size = PAGE
+    file.reserve(foreseen)
+    expected = np.zeros((400, PAGE), np.uint8)
+    for seed, pages in enumerate([range(1, 201), [3, 9, 150], range(150, 290), range(290, 401), [289, 400], [1]]):
+        images = np.random.default_rng(seed).integers(0, 256, (len(pages), PAGE + 6), dtype=np.uint8)[:, 6:]
+        file.write(np.array(pages, np.uint32), images)
+        expected[np.array(pages) - 1] = images
+    file.finish(400 * PAGE)
+    file.close()
+    assert (tmp_path / "db").read_bytes() == expected.tobytes()
+    assert file.pages_written == 200 + 3 + 140 + 111 + 2 + 1

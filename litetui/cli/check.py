@@ -20,7 +20,7 @@ from litetui.cli.common import (
     time_or_none,
 )
 from litetui.cli.main import cli
-from litetui.errors import PrimaryError, UsageError
+from litetui.errors import PrimaryError
 from litetui.units import printable
 
 if TYPE_CHECKING:
@@ -69,25 +69,20 @@ def validate(
     """
     from litetui.ops import clean_point
     from litetui.ops import validate as ops
-    from litetui.replica.ltx import LTXReplica
 
     r = open_any(replica)
-    if isinstance(r, LTXReplica) and (find_last_good or database is not None):
-        option = "--find-last-good" if find_last_good else "--db"
-        raise UsageError(
-            "validate", f"{option} does not go with a replica of Litestream v0.5 yet", hint="leave it away"
-        )
     if database is not None:
         _check_database(database)
     plan = ops.plan(r, depth="restore" if find_last_good else depth, generation=generation, scratch=scratch)
     clean = None
     with interruptible() as cancel, progress(verbose) as report:
         result = ops.run(plan, report=report, cancel=cancel)
-        if find_last_good and not isinstance(r, LTXReplica):
-            clean = clean_point.find(r, plan.generations, scratch=scratch, report=report, cancel=cancel)
+        if find_last_good:
+            names = [one.generation for one in result.generations]
+            clean = clean_point.find(r, names, scratch=scratch, report=report, cancel=cancel)
             steps = tuple(step for step in result.next_steps if "--find-last-good" not in step)
             result = replace(result, next_steps=steps)
-        if database is not None and not isinstance(r, LTXReplica):
+        if database is not None:
             from litetui.ops import live_check
             from litetui.ops.advice import advise
 
@@ -129,7 +124,9 @@ def _print(result: Report, clean: CleanPoint | None, replica: str, as_json: bool
         return
     click.echo(f"\n{printable(clean.words)}")
     if clean.pos is not None:
-        click.echo(f"  restore it: litetui restore {shlex.quote(printable(replica))} -o OUT --position {clean.pos}")
+        from litetui.ops.target import option
+
+        click.echo(f"  restore it: litetui restore {shlex.quote(printable(replica))} -o OUT {option(clean.pos)}")
 
 
 def _clean_json(clean: CleanPoint) -> dict[str, Any]:

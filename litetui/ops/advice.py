@@ -6,7 +6,7 @@ import os
 import shlex
 from dataclasses import replace
 
-from litetui.format.position import TXID
+from litetui.ops.target import option
 from litetui.ops.verdict import LTX, GenerationReport, Report
 from litetui.primary import guard
 from litetui.primary.meta import Meta
@@ -24,19 +24,14 @@ def advise(report: Report, database: str | None = None) -> Report:
     steps = [f"before anything else, and before retention deletes more: cp -a {where} {where}.copy"]
     if at.integrity not in ("", "ok"):
         steps += _unsound(report, where)
-    elif at.generation == LTX:
-        if report.latest_restores is not True:
-            again = "litestream replicate -once -force-snapshot (0.5), or remove .NAME-litestream and restart it"
-            steps += [
-                f"if the database lives, a new snapshot saves its present state: {again}",
-                *_lost(report, at, where),
-            ]
+        if report.live is not None and report.live.status == "mismatch":
+            steps.append(_living(report, where, database))
     elif report.latest_restores is not True:
-        steps += [_living(where, database), *_lost(report, at, where)]
+        steps += [_living(report, where, database), *_lost(report, at, where)]
     elif report.live is not None and report.live.status == "mismatch":
         steps += [
             "a restore gives another database: the replica cannot be trusted",
-            _living(where, database),
+            _living(report, where, database),
         ]
     else:
         steps.append("the latest state restores; what the findings name is lost, and retention will remove it in time")
@@ -58,15 +53,17 @@ def _unsound(report: Report, where: str) -> list[str]:
     ]
 
 
-def _living(where: str, database: str | None) -> str:
+def _living(report: Report, where: str, database: str | None) -> str:
     """How the latest state comes into the replica again, while there is one."""
+    if database is not None and not os.path.exists(database):
+        return f"{printable(database)} is not there: it cannot bring a new snapshot"
+    if report.default is not None and report.default.generation == LTX:
+        return _living_levels(database)
     if database is None:
         return (
             "if the database lives, a new snapshot saves its present state (where Litestream replicates it, --db DB "
             f"says how): litetui snapshot DB {where}"
         )
-    if not os.path.exists(database):
-        return f"{printable(database)} is not there: it cannot bring a new snapshot"
     path = os.path.realpath(database)
     meta = Meta(path).path
     running = guard.look(path, meta, versions=True).replicators
@@ -84,11 +81,25 @@ def _living(where: str, database: str | None) -> str:
     )
 
 
+def _living_levels(database: str | None) -> str:
+    """The same for a replica of Litestream 0.5, which alone writes into it."""
+    command = "litestream replicate -once -force-snapshot"
+    if database is None:
+        return f"if the database lives, a new snapshot saves its present state; stop Litestream 0.5, then: {command}"
+    path = os.path.realpath(database)
+    running = guard.look(path, Meta(path).path, versions=True).replicators
+    if not running:
+        return f"the database lives, nothing replicates it, a snapshot saves its present state: {command}"
+    return f"{running[0]} replicates it: stop it, have it write a snapshot, start it again: {command}"
+
+
 def _lost(report: Report, at: GenerationReport, where: str) -> list[str]:
     """What is still to be had."""
     if at.restorable_to is not None and at.restorable_until_ns is not None:
         until = format_time(at.restorable_until_ns)
-        return [f"if the database is lost, the state of {until}: litetui restore {where} -o OUT {_target(at)}"]
+        return [
+            f"if the database is lost, the state of {until}: litetui restore {where} -o OUT {option(at.restorable_to)}"
+        ]
     other = report.older
     if other is None or other.restorable_until_ns is None:
         return []
@@ -97,7 +108,3 @@ def _lost(report: Report, at: GenerationReport, where: str) -> list[str]:
         f"if the database is lost, the older state of {until}: litetui restore {where} -o OUT "
         f"--generation {other.generation}"
     ]
-
-
-def _target(at: GenerationReport) -> str:
-    return f"--txid {at.restorable_to}" if isinstance(at.restorable_to, TXID) else f"--position {at.restorable_to}"

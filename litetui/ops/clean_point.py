@@ -8,25 +8,28 @@ check, and the last one that passes before the first one that fails is the answe
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from litetui.errors import DamageError, NoSuchTargetError, UnreadableError
+from litetui.format.position import TXID
 from litetui.jobs.progress import CancelToken, Reporter
-from litetui.ops import drill, restore
+from litetui.ops import drill
 from litetui.ops.frames import read_frames
 from litetui.ops.output import integrity_messages
 from litetui.ops.target import Target
+from litetui.ops.verdict import LTX
 from litetui.replica.file import FileReplica
+from litetui.replica.ltx import LTXReplica
 from litetui.replica.types import Pos
 from litetui.units import format_time
 
 
 @dataclass(frozen=True, slots=True)
 class CleanPoint:
-    """The newest position that passes, and the time of its file; None where none of the probes did.
+    """The newest position (of LTX files: the TXID) that passes, and the time of its file; None where none of the probes
+    did.
 
     first_bad  the earliest position after it that was found to fail; None where the latest passes
     """
@@ -58,14 +61,14 @@ class _Probe:
 
 
 def find(
-    replica: FileReplica,
-    generations: Sequence[str],
+    replica: FileReplica | LTXReplica,
+    generations: Sequence[str] = (LTX,),
     *,
     scratch: str | None = None,
     report: Reporter | None = None,
     cancel: CancelToken | None = None,
 ) -> CleanPoint:
-    """Search in one generation after the other: first among the ends of its files, then among the transactions of one.
+    """Search in one generation after the other; the one named `ltx` are the LTX files, of the replica or beside it.
 
     Raises OutputError (no room in the scratch folder), Cancelled.
     """
@@ -74,7 +77,7 @@ def find(
     messages: tuple[str, ...] = ()
     with drill.scratch_folder(scratch or drill.default_scratch()) as folder:
         for generation in generations:
-            point = _Search(replica, generation, folder, report, cancel).run()
+            point = _search(replica, generation, folder, report, cancel).run()
             probes += point.probes
             if point.first_bad is not None and first_bad is None:
                 first_bad, messages = point.first_bad, point.messages
@@ -84,24 +87,39 @@ def find(
     return CleanPoint(None, None, first_bad, messages, probes)
 
 
-class _Search:
-    """One search. Points are (index, offset); an offset of -1 is the end of that WAL, whatever it is."""
+def _search(
+    replica: FileReplica | LTXReplica, generation: str, folder: str, report: Reporter, cancel: CancelToken
+) -> _Search:
+    if isinstance(replica, LTXReplica):
+        return _TXIDs(replica, folder, report, cancel)
+    if generation == LTX:
+        assert replica.ltx is not None
+        return _TXIDs(replica.ltx, folder, report, cancel)
+    return _Positions(replica, generation, folder, report, cancel)
+
+
+class _Search(ABC):
+    """One search."""
 
     def __init__(
-        self, replica: FileReplica, generation: str, folder: str, report: Reporter, cancel: CancelToken
+        self, replica: FileReplica | LTXReplica, latest: Target, folder: str, report: Reporter, cancel: CancelToken
     ) -> None:
-        self._replica, self._generation, self._folder = replica, generation, folder
+        self._any, self._latest, self._output = replica, latest, os.path.join(folder, "probe.db")
         self._report, self._cancel = report, cancel
         self._probes = 0
         self._good: _Probe | None = None
         self._bad: _Probe | None = None
 
+    @abstractmethod
+    def _points(self) -> Iterator[Iterable[Pos]]:
+        """Restore points, first few of them, then those between what passes and what fails by then."""
+
     def run(self) -> CleanPoint:
-        latest = self._probe(self._last_target())
+        latest = self._probe(self._latest)
         if latest is not None and latest.messages:
             self._bad = latest
-            self._bisect(self._file_ends())
-            self._bisect(self._transactions())
+            for points in self._points():
+                self._bisect(points)
         elif latest is not None:
             self._good = latest
         good, bad = self._good, self._bad
@@ -113,38 +131,14 @@ class _Search:
             self._probes,
         )
 
-    def _last_target(self) -> Target:
-        return Target(self._generation, last_good=True)
-
-    def _file_ends(self) -> list[tuple[int, int]]:
-        """Snapshots, and where one file ends and the next begins, before the one that fails."""
-        table = self._replica.wals(self._generation)
-        ends = {(s.index, 0) for s in self._replica.snapshots(self._generation)}
-        ends |= set(zip(table.index.tolist(), np.maximum(table.offset, 0).tolist(), strict=True))
-        return self._between(ends)
-
-    def _transactions(self) -> list[tuple[int, int]]:
-        """The ends of the transactions in the file between the last that passes and the first that fails."""
-        if self._bad is None:
-            return []
-        pos = self._bad.pos
-        index = pos.index if pos.offset else pos.index - 1
-        if not self._replica.wals(self._generation).rows_of(index):
-            return []
-        frames = read_frames(self._replica, self._generation, index, cancel=self._cancel)
-        return self._between({(index, end) for end in frames.transactions.end_offset.tolist()})
-
-    def _between(self, points: set[tuple[int, int]]) -> list[tuple[int, int]]:
-        """Those that are after the last that passes and before the first that fails, ascending."""
-        low = (self._good.pos.index, self._good.pos.offset) if self._good else (-1, 0)
-        high = (self._bad.pos.index, self._bad.pos.offset) if self._bad else (1 << 32, 0)
-        return sorted(p for p in points if low < p < high)
-
-    def _bisect(self, points: list[tuple[int, int]]) -> None:
+    def _bisect(self, found: Iterable[Pos]) -> None:
+        """Halve those points that are after the last that passes and before the first that fails."""
+        points = sorted(
+            p for p in set(found) if (not self._good or p > self._good.pos) and (not self._bad or p < self._bad.pos)
+        )
         while points:
             middle = len(points) // 2
-            index, offset = points[middle]
-            probe = self._probe(Target.at(Pos(self._generation, index, offset)))
+            probe = self._probe(Target.at(points[middle]))
             if probe is None:
                 del points[middle]  # it cannot be reached: the others tell as much
             elif probe.messages:
@@ -156,16 +150,49 @@ class _Search:
         """Restore and check one point; None where it cannot be restored."""
         self._cancel.check()
         self._probes += 1
-        output = os.path.join(self._folder, "probe.db")
         try:
-            plan = restore.plan(self._replica, target)
-            done = restore.run(plan, output, integrity_check="none", report=self._report, cancel=self._cancel)
+            pos, until_ns = drill.restore_state(self._any, target, self._output, self._report, self._cancel)
         except (DamageError, NoSuchTargetError, UnreadableError):
             return None
         try:
-            messages = integrity_messages(output, "full", self._report, self._cancel)
+            messages = integrity_messages(self._output, "full", self._report, self._cancel)
         finally:
-            os.unlink(output)
+            os.unlink(self._output)
         state = "passes" if not messages else f"fails: {messages[0]}"
-        self._report.log(f"probe {self._probes}: {done.plan.position} {state}")
-        return _Probe(done.plan.position, done.plan.until_ns, messages)
+        self._report.log(f"probe {self._probes}: {pos} {state}")
+        return _Probe(pos, until_ns, messages)
+
+
+class _Positions(_Search):
+    """In a generation of a v0.3 replica: among the ends of its files, then among the transactions of one."""
+
+    def __init__(
+        self, replica: FileReplica, generation: str, folder: str, report: Reporter, cancel: CancelToken
+    ) -> None:
+        super().__init__(replica, Target(generation, last_good=True), folder, report, cancel)
+        self._replica, self._generation = replica, generation
+
+    def _points(self) -> Iterator[Iterable[Pos]]:
+        generation, table = self._generation, self._replica.wals(self._generation)
+        starts = zip(table.index.tolist(), table.offset.tolist(), strict=True)
+        yield [
+            *(Pos(generation, s.index, 0) for s in self._replica.snapshots(generation)),
+            *(Pos(generation, index, max(0, offset)) for index, offset in starts),
+        ]
+        assert self._bad is not None
+        pos = self._bad.pos
+        index = pos.index if pos.offset else pos.index - 1
+        if self._replica.wals(generation).rows_of(index):
+            frames = read_frames(self._replica, generation, index, cancel=self._cancel)
+            yield (Pos(generation, index, end) for end in frames.transactions.end_offset.tolist())
+
+
+class _TXIDs(_Search):
+    """In a v0.5 replica: among the last TXIDs of its files, which are all that can be restored."""
+
+    def __init__(self, replica: LTXReplica, folder: str, report: Reporter, cancel: CancelToken) -> None:
+        super().__init__(replica, Target(last_good=True), folder, report, cancel)
+        self._ends = replica.table.max_txid
+
+    def _points(self) -> Iterator[Iterable[Pos]]:
+        yield map(TXID.of, self._ends.tolist())

@@ -14,10 +14,15 @@ import numpy.typing as npt
 
 from litetui.errors import LitetuiError, OutputError
 from litetui.format import wal
+from litetui.format.position import TXID, Pos
 from litetui.jobs.progress import CancelToken, Reporter
+from litetui.ops import restore
 from litetui.ops.output import integrity_messages, write_error
 from litetui.ops.pages import PageFile
+from litetui.ops.target import Target
 from litetui.ops.wals import Batch
+from litetui.replica.file import FileReplica
+from litetui.replica.ltx import LTXReplica
 from litetui.units import format_size
 
 Pages = npt.NDArray[np.int64]
@@ -71,6 +76,20 @@ def scratch_folder(parent: str) -> Iterator[str]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def restore_state(
+    replica: FileReplica | LTXReplica, target: Target, path: str, report: Reporter, cancel: CancelToken
+) -> tuple[Pos, int]:
+    """Restore into a file in the scratch folder, without SQLite's check. Returns the position that was reached, and the
+    time of the file that carries it (ns). Raises what `restore.plan` and `restore.run` raise."""
+    if isinstance(replica, LTXReplica):
+        levels = restore.run(
+            restore.plan(replica, target), path, integrity_check="none", report=report, cancel=cancel
+        ).plan  # fmt: skip
+        return TXID.of(levels.txid), levels.until_ns
+    done = restore.run(restore.plan(replica, target), path, integrity_check="none", report=report, cancel=cancel)
+    return done.plan.position, done.plan.until_ns
 
 
 class Drill:
@@ -133,10 +152,6 @@ class Drill:
             self._open.write(pages, images)
         except OSError as error:
             raise scratch_error(error, self.path) from None
-
-    def read(self, size: int, at: int) -> bytes:
-        """Bytes of the file as it is now."""
-        return os.pread(self._fd, size, at)
 
     def differing(self, at: int, block: bytes, size: int) -> Pages:
         """Which pages of a block, at that offset of a snapshot, the file has otherwise, or not at all: it counts up to

@@ -1,7 +1,8 @@
 """Does a replica restore to what the live database holds? Every page, at one position.
 
-`passive` looks at a database that another process replicates, or nobody: it writes and moves nothing there. `active`
-is Litestream's own validation, for a database that this process replicates (FORMAT-v0.3, section 8).
+`passive` looks at a database that another process replicates, or nobody: it writes and moves nothing there. The replica
+may be one of Litestream 0.5, whose files say what part of the WAL they hold (ltx_live.py). `active` is Litestream's own
+validation, for a database that this process replicates (FORMAT-v0.3, section 8).
 """
 
 from __future__ import annotations
@@ -9,35 +10,50 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
 from fastcrc import crc64
 
-from litetui.errors import Cancelled, DamageError, LitetuiError, NoSuchTargetError, PrimaryError, UnreadableError
+from litetui.errors import (
+    Cancelled,
+    ChangedError,
+    DamageError,
+    LitetuiError,
+    NoSuchTargetError,
+    PrimaryError,
+    UnreadableError,
+)
 from litetui.files import write_all
 from litetui.format import wal
 from litetui.format.pagehash import U64, hash_pages
+from litetui.format.position import TXID
 from litetui.jobs.progress import CancelToken, Reporter
-from litetui.ops import pagediff, restore
-from litetui.ops.drill import check_room, default_scratch, scratch_error, scratch_folder
+from litetui.ops import pagediff
+from litetui.ops.drill import check_room, default_scratch, restore_state, scratch_error, scratch_folder
 from litetui.ops.keep import keep
+from litetui.ops.ltx_live import Syncs
 from litetui.ops.reached import Reach, reached
+from litetui.ops.source import choose
 from litetui.ops.target import Target
 from litetui.ops.verdict import LiveCheck
 from litetui.primary import peek
 from litetui.primary.database import Database
 from litetui.replica.file import FileReplica
+from litetui.replica.ltx import LTXReplica
 from litetui.replica.types import Pos
 
 WAIT_S = 10.0
 _POLL_S = 0.1
+_TRIES = 5
+_AGAIN = 3  # later syncs that a mismatch must hold for
 _PIECE = 256 << 10  # larger writes make the kernel use huge folios, and CRC-64 holds the GIL meanwhile
 
 
 def passive(
-    replica: FileReplica,
+    replica: FileReplica | LTXReplica,
     database: str,
     *,
     scratch: str | None = None,
@@ -47,13 +63,15 @@ def passive(
 ) -> LiveCheck:
     """Look at the database in one read transaction, wait for the replica to reach its position, restore to it, compare.
 
-    `scratch` is the folder for the restored file. Raises PrimaryError where there is no such database, and Cancelled;
-    whatever else is in the way is `unknown`, in words.
+    `scratch` is the folder for the restored file. Where v0.3 generations and LTX files are in one folder, those that a
+    restore takes are compared. Raises PrimaryError where there is no such database, and Cancelled; whatever else is in
+    the way is `unknown`, in words.
     """
     path = os.path.realpath(database)
     if not os.path.isfile(path):
         raise PrimaryError("compare", "there is no such file", path=database, hint="check the path of the database")
-    run = _Run(path, replica, scratch, wait_s, report or Reporter(), cancel or CancelToken())
+    source = choose(replica, Target()).replica
+    run = _Run(path, source, scratch, wait_s, report or Reporter(), cancel or CancelToken())
     return run.tried(run.passive)
 
 
@@ -75,7 +93,7 @@ def active(
     """
     run = _Run(database.path, replica, scratch, wait_s, report or Reporter(), cancel or CancelToken())
     folder = keep_in or os.path.join(database.meta.path, "mismatch")
-    return run.tried(lambda: run.active(database, folder))
+    return run.tried(lambda: run.active(database, replica, folder))
 
 
 @dataclass(slots=True)
@@ -83,7 +101,7 @@ class _Run:
     """One comparison; `pos` is the position that it has come to."""
 
     database: str
-    replica: FileReplica
+    replica: FileReplica | LTXReplica
     scratch: str | None
     wait_s: float
     report: Reporter
@@ -92,14 +110,17 @@ class _Run:
 
     def tried(self, once: Callable[[], LiveCheck]) -> LiveCheck:
         """Once more, at a later position, where the replica does not restore: while it is written, files come and go,
-        and a new snapshot may be ahead of the position."""
-        again = True
+        and a new snapshot may be ahead of the position. And a few times where a file changes under our eyes."""
+        again, left = True, _TRIES
         while True:
             try:
                 return once()
             except Cancelled:
                 raise
             except (DamageError, NoSuchTargetError, UnreadableError) as error:
+                left -= 1
+                if isinstance(error, ChangedError) and left:
+                    continue
                 if not again:
                     words = f"the replica does not restore to where the database is: {error}"
                     return self._result("mismatch" if isinstance(error, DamageError) else "unknown", words)
@@ -115,35 +136,71 @@ class _Run:
     # ---- passive
 
     def passive(self) -> LiveCheck:
-        self.report.phase("live database")
-        image = peek.look(self.database, cancel=self.cancel)
         # A list of its own: whoever gave us the replica may be reading it.
-        own = FileReplica(self.replica.path, self.replica.name)
-        if not image.raw:
-            return self._with_latest(own, image)
-        self.report.phase("wait for the replica")
-        reach = self._wait(own, image)
-        if reach.pos is None:
-            return self._result("mismatch" if reach.lost else "unknown", reach.words)
-        self.pos = reach.pos
-        with scratch_folder(self.scratch or default_scratch()) as folder:
-            restored = self._restored(own, _target(reach.pos), folder)
-            return self._compared(image.hashes, restored, image.page_size, restored)
+        if not isinstance(self.replica, LTXReplica):
+            own = FileReplica(self.replica.path, self.replica.name)
+            return self._passive(own, partial(reached, own))
+        levels = LTXReplica(self.replica.path, self.replica.name)
+        syncs = Syncs(levels, self.database)
+        first = found = self._passive(levels, syncs.reach)
+        for _ in range(_AGAIN):
+            if found.status != "mismatch" or not isinstance(found.pos, TXID) or not self._later(levels, found.pos):
+                break
+            found = self._passive(levels, syncs.reach)
+        if first.status != "mismatch" or found.status != "ok":
+            return first if found.status == "unknown" else found
+        words = (
+            f"{found.words}; but {first.words}: its snapshot is ahead of its TXID (Litestream 0.5.5 writes such ones), "
+            "or transactions were missing that a later file has brought"
+        )
+        return replace(found, words=words)
 
-    def _wait(self, replica: FileReplica, image: peek.Image) -> Reach:
+    def _later(self, replica: LTXReplica, than: TXID) -> bool:
+        """Wait for a file with a later TXID; False where none comes."""
+        self.report.phase("compare again")
+        deadline = time.monotonic() + self.wait_s
+        while int(replica.table.max_txid.max()) <= than.value:
+            self.cancel.check()
+            if time.monotonic() >= deadline:
+                return False
+            self.cancel.wait(_POLL_S)
+            replica.refresh()
+        return True
+
+    def _passive(self, own: FileReplica | LTXReplica, reach: Callable[[peek.Image], Reach]) -> LiveCheck:
+        deadline = time.monotonic() + self.wait_s
+        while True:
+            self.report.phase("live database")
+            image = peek.look(self.database, cancel=self.cancel)
+            if not image.raw:
+                return self._with_latest(own, image)
+            self.report.phase("wait for the replica")
+            found = self._wait(own, partial(reach, image))
+            if not found.passed or time.monotonic() >= deadline:
+                break
+        if found.pos is None:
+            return self._result("mismatch" if found.lost else "unknown", found.words)
+        self.pos = found.pos
+        with scratch_folder(self.scratch or default_scratch()) as folder:
+            restored = self._restored(own, _target(found.pos), folder)
+            live = image.hashes if found.hashes is None else found.hashes
+            return self._compared(live, restored, image.page_size, restored)
+
+    def _wait(self, replica: FileReplica | LTXReplica, look: Callable[[], Reach]) -> Reach:
+        """Until the replica has what is looked for, or never will have it."""
         deadline = time.monotonic() + self.wait_s
         while True:
             self.cancel.check()
             replica.refresh()
             try:
-                reach = reached(replica, image.raw, image.end)
+                found = look()
             except (DamageError, NoSuchTargetError, UnreadableError) as error:
-                reach = Reach(None, str(error))
-            if reach.pos is not None or time.monotonic() >= deadline:
-                return reach
+                found = Reach(None, str(error))
+            if found.pos is not None or found.passed or time.monotonic() >= deadline:
+                return found
             self.cancel.wait(_POLL_S)
 
-    def _with_latest(self, replica: FileReplica, image: peek.Image) -> LiveCheck:
+    def _with_latest(self, replica: FileReplica | LTXReplica, image: peek.Image) -> LiveCheck:
         """Without a WAL nothing says which position the database is at: only the same content says something."""
         with scratch_folder(self.scratch or default_scratch()) as folder:
             restored = self._restored(replica, Target(), folder)
@@ -156,7 +213,7 @@ class _Run:
 
     # ---- active
 
-    def active(self, database: Database, keep_in: str) -> LiveCheck:
+    def active(self, database: Database, replica: FileReplica, keep_in: str) -> LiveCheck:
         parent = self.scratch or default_scratch()
         check_room(parent, 2 * database.size)
         with scratch_folder(parent) as folder:
@@ -166,16 +223,16 @@ class _Run:
                 self.pos = pos
                 hashes, crc = self._copy(database, copy)
             self.report.phase("wait for the replica")
-            words = self._wait_bound(database, pos)
+            words = self._wait_bound(database, replica, pos)
             if words:
                 return self._result("unknown", words)
-            restored = self._restored(FileReplica(self.replica.path, self.replica.name), _target(pos), folder)
+            restored = self._restored(FileReplica(replica.path, replica.name), _target(pos), folder)
             self.report.phase("compare")
             found = self._compared(hashes, restored, database.page_size, copy)
             sums = (crc, _crc(restored, self.cancel))
             if found.status == "ok" and sums[0] == sums[1]:
                 return LiveCheck(self.database, "ok", pos, found.words, checksums=sums)
-            kept, where = keep(keep_in, self.replica.name, copy, restored, database.owner(), self.cancel)
+            kept, where = keep(keep_in, replica.name, copy, restored, database.owner(), self.cancel)
         words = f"{found.words}; {where}"
         return LiveCheck(self.database, "mismatch", pos, words, found.pages, found.tables, kept, sums)
 
@@ -198,27 +255,25 @@ class _Run:
             raise scratch_error(error, path) from None
         return np.concatenate(hashes), crc
 
-    def _wait_bound(self, database: Database, pos: Pos) -> str:
+    def _wait_bound(self, database: Database, replica: FileReplica, pos: Pos) -> str:
         """Until the replica has the position; "" or why it does not."""
         deadline = time.monotonic() + self.wait_s
-        self.replica.wake()
-        while self.replica.last_pos < pos or self.replica.last_pos.generation != pos.generation:
+        replica.wake()
+        while replica.last_pos < pos or replica.last_pos.generation != pos.generation:
             self.cancel.check()
             if database.generation != pos.generation:
                 return f"generation changed to {database.generation or 'none'} while the replica was waited for"
             if time.monotonic() >= deadline:
-                return f"the replica has not reached {pos} within {self.wait_s:g} s: it is at {self.replica.last_pos}"
+                return f"the replica has not reached {pos} within {self.wait_s:g} s: it is at {replica.last_pos}"
             self.cancel.wait(_POLL_S)
         return ""
 
     # ---- both
 
-    def _restored(self, replica: FileReplica, target: Target, folder: str) -> str:
+    def _restored(self, replica: FileReplica | LTXReplica, target: Target, folder: str) -> str:
         path = os.path.join(folder, "restored.db")
-        done = restore.run(
-            restore.plan(replica, target), path, integrity_check="none", report=self.report, cancel=self.cancel
-        )  # fmt: skip
-        self.pos = self.pos or done.plan.position
+        pos, _ = restore_state(replica, target, path, self.report, self.cancel)
+        self.pos = self.pos or pos
         return path
 
     def _compared(self, live: U64, restored: str, page_size: int, names_from: str) -> LiveCheck:
@@ -248,7 +303,11 @@ def _read(database: Database, size: int, offset: int) -> bytes:
 
 def _target(pos: Pos) -> Target:
     """The state at a position; before the first transaction of a WAL it is the end of the one before."""
-    return Target.at(pos) if pos.offset > wal.HEADER_SIZE else Target(pos.generation, pos.index - 1)
+    return (
+        Target.at(pos)
+        if isinstance(pos, TXID) or pos.offset > wal.HEADER_SIZE
+        else Target(pos.generation, pos.index - 1)
+    )
 
 
 def _crc(path: str, cancel: CancelToken) -> int:

@@ -6,12 +6,14 @@ no file but the headers that tell whether the times are Litestream's.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from litetui.format.ltx import LEAST_SIZE
 from litetui.ops.ltx_plan import chain_of
-from litetui.replica.ltx import LEVELS, LTXReplica, LTXTable
+from litetui.replica.ltx import LEVELS, SNAPSHOTS, LTXReplica, LTXTable
 from litetui.replica.types import Finding
 
 
@@ -53,7 +55,10 @@ def survey(replica: LTXReplica) -> LTXSurvey:
     if gap is not None:
         findings.append(gap)
         why_not = why_not or gap.message
-    findings += _holes(table, reached) + _copied(replica) + _foreign(replica)
+    short = _short(replica, table)
+    if short and (table.size[rows] < LEAST_SIZE).any():
+        why_not = why_not or short[0].message
+    findings += short + _levels(replica, table, reached) + _copied(replica) + _foreign(replica)
     return LTXSurvey(
         levels, reached, newest, why_not or ("" if len(table) else "it holds no LTX files"), tuple(findings)
     )
@@ -85,17 +90,58 @@ def _gap(replica: LTXReplica, table: LTXTable, reached: int, newest: int) -> Fin
     return Finding("error", "ltx-gap", words, hint, path=replica.path)
 
 
-def _holes(table: LTXTable, reached: int) -> list[Finding]:
-    """Holes within a level that other levels cover: fewer restore points, nothing lost."""
-    findings = []
-    for level in range(9):
+def _levels(replica: LTXReplica, table: LTXTable, reached: int) -> list[Finding]:
+    """What Litestream's own validation asks of each level below the snapshots: gaps, overlaps, order."""
+    findings: list[Finding] = []
+    for level in range(SNAPSHOTS):
         part = table.of_level(level)
-        jumps = np.flatnonzero(part.min_txid[1:] > part.max_txid[:-1] + np.uint64(1))
-        inside = [int(part.max_txid[j]) + 1 for j in jumps.tolist() if int(part.max_txid[j]) < reached]
-        if inside:
-            words = f"level {level} has {len(inside)} hole(s), the first at {inside[0]:016x}; other levels cover them"
-            findings.append(Finding("info", "ltx-gap", words, "fewer restore points, nothing is lost"))
+        if len(part) > 1:
+            folder = replica.storage.path(replica.level_dir(level))
+            findings += [*_holes(level, part, reached), *_overlaps(level, part, folder), *_order(level, part, folder)]
     return findings
+
+
+def _holes(level: int, part: LTXTable, reached: int) -> Iterator[Finding]:
+    """Other levels cover them: fewer restore points, nothing lost."""
+    jumps = np.flatnonzero(part.min_txid[1:] > part.max_txid[:-1] + np.uint64(1))
+    inside = [int(part.max_txid[j]) + 1 for j in jumps.tolist() if int(part.max_txid[j]) < reached]
+    if inside:
+        words = f"level {level} has {len(inside)} hole(s), the first at {inside[0]:016x}; other levels cover them"
+        yield Finding("info", "ltx-gap", words, "fewer restore points, nothing is lost")
+
+
+def _overlaps(level: int, part: LTXTable, folder: str) -> Iterator[Finding]:
+    """Two files of a level that tell of the same transaction: one writer never makes them."""
+    rows = np.flatnonzero(part.min_txid[1:] <= part.max_txid[:-1])
+    if len(rows):
+        first, second = part[int(rows[0])], part[int(rows[0]) + 1]
+        words = (
+            f"level {level} has {len(rows)} overlap(s), the first of {first.name} and {second.name}: were there two "
+            "writers, or was a file put here by hand?"
+        )
+        hint = "validate --depth restore compares the ways; see that one Litestream alone writes into this folder"
+        yield Finding("warning", "ltx-overlap", words, hint, path=f"{folder}/{second.name}")
+
+
+def _order(level: int, part: LTXTable, folder: str) -> Iterator[Finding]:
+    """Later transactions in files of earlier times: a restore to a time takes neither."""
+    rows = np.flatnonzero(part.time_ns[1:] < part.time_ns[:-1])
+    if len(rows):
+        late = part[int(rows[0]) + 1]
+        words = f"level {level}: {late.name} is older than the file before it ({len(rows)} such); did the clock jump?"
+        hint = "name a --txid where you would name a time around then"
+        yield Finding("info", "time-order", words, hint, path=f"{folder}/{late.name}")
+
+
+def _short(replica: LTXReplica, table: LTXTable) -> list[Finding]:
+    """Files too short to be any LTX file, as a full disk leaves them."""
+    rows = np.flatnonzero(table.size < LEAST_SIZE)
+    if not len(rows):
+        return []
+    one = table[int(rows[0])]
+    words = f"{len(rows)} file(s) are too short for any LTX file, e.g. {one.name} of {one.size} bytes"
+    hint = "validate --depth content tells what that takes away"
+    return [Finding("error", "truncated", words, hint, path=replica.storage.path(replica.file_path(one)))]
 
 
 def _copied(replica: LTXReplica) -> list[Finding]:

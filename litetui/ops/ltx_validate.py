@@ -1,45 +1,72 @@
-"""Validate a v0.5 replica: every LTX file, all levels as one chain, and a restore of it.
+"""Validate a v0.5 replica: every LTX file, all levels as one chain, what they say of each other, and a restore of it.
 
-Litestream 0.5 checks names alone, level by level. Here every file is read once: those of the chain that a restore takes
-in its order, with the pages that a growth must carry, the others by themselves. A drill restores that chain; and where
-there are several snapshots, the way from one to the next must lead to the same bytes as the next one holds.
+Litestream 0.5 checks names alone, level by level. Here every file is read once, in one pass: those of the chain that a
+restore takes with the pages that a growth must carry, and with a drill into a scratch file; the others by themselves.
+The same pass compares the files with each other, by a hash of each page: a compacted file with the files that it was
+made of, a snapshot with the way to the same TXID without it (ltx_ways.py). That costs no reading, and so belongs to
+`content` as well as to `restore`.
 """
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-import xxhash
 
 from litetui.errors import ChangedError, DamageError, LitetuiError, NoSuchTargetError, UnreadableError
+from litetui.format import ltx
 from litetui.format.position import TXID
 from litetui.jobs.progress import CancelToken, Reporter
-from litetui.ops import ltx_merge
+from litetui.ops import ltx_merge, pagediff
 from litetui.ops.drill import Drill
+from litetui.ops.ltx_live import lost_between
 from litetui.ops.ltx_merge import LTXChain
 from litetui.ops.ltx_plan import chain_of, to_last_good
 from litetui.ops.ltx_survey import survey
+from litetui.ops.ltx_ways import Content, Difference, Ways, reading_order
+from litetui.ops.scan import YOUNG_NS
 from litetui.ops.verdict import LTX, Checked, Depth, GenerationReport, Verdict, Window
 from litetui.replica.ltx import SNAPSHOTS, LTXReplica
 from litetui.replica.types import Finding, LTXInfo
+from litetui.units import printable
 
 Found = Callable[[Finding], None]
 
 
+_ATTEMPTS = 3
+
+
 @dataclass(slots=True)
 class _State:
+    """doubtful: the chain of a restore contradicts other files, and nothing tells which of them are right."""
+
     findings: list[Finding] = field(default_factory=list)
     checked: Checked = field(default_factory=Checked)
     complete: bool = True
+    doubtful: bool = False
+    gone: int = 0
 
 
 def check(
-    replica: LTXReplica, depth: Depth, drill: Drill | None, report: Reporter, cancel: CancelToken, found: Found
+    replica: LTXReplica,
+    depth: Depth,
+    drill: Drill | None,
+    report: Reporter,
+    cancel: CancelToken,
+    found: Found,
+    now_ns: int,
 ) -> GenerationReport:
-    """All levels, as one report. Raises Cancelled, OutputError (the drill)."""
-    return _Check(replica, depth, drill, report, cancel, found).run()
+    """All levels, as one report. Where a writer is at work on its files meanwhile, it begins anew. Raises Cancelled,
+    OutputError (the drill)."""
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return _Check(replica, depth, drill, report, cancel, found, now_ns).run()
+        except ChangedError:
+            replica.refresh(anew=True)
+    return _Check(replica, depth, drill, report, cancel, found, now_ns, last=True).run()
 
 
 class _Check:
@@ -51,29 +78,34 @@ class _Check:
         report: Reporter,
         cancel: CancelToken,
         found: Found,
+        now_ns: int,
+        *,
+        last: bool = False,
     ) -> None:
         self._replica, self._depth, self._drill = replica, depth, drill
         self._report, self._cancel, self._found = report, cancel, found
+        self._last, self._now_ns = last, now_ns
+        self._table = replica.table
+        self._way = chain_of(self._table)
+        self._chain = LTXChain(replica)
+        self._ways = Ways(self._table)
         self._state = _State()
+        self._sync: ltx.LTXHeader | None = None
         self._done = self._size = 0
 
     def run(self) -> GenerationReport:
+        """Raises ChangedError, but in the last attempt."""
         names = survey(self._replica)
         for finding in names.findings:
-            self._add(finding)
+            if self._depth == "names" or finding.code != "truncated":  # reading such a file tells more
+                self._add(finding)
         self._state.complete = not any(f.code == "unreadable" for f in names.findings)
-        table = self._replica.table
         if self._depth == "names":
-            self._state.checked = Checked(len(table))
+            self._state.checked = Checked(len(self._table))
             restores = not names.why_not
             return self._result(TXID.of(names.reached) if names.reached else None, None if restores else False, "")
-        self._report.phase("LTX files", int(table.size.sum()))
-        rows = chain_of(table)
-        broken = self._chain([table[row] for row in rows])
-        others = np.ones(len(table), bool)
-        others[rows] = False
-        for row in np.flatnonzero(others).tolist():
-            self._alone(table[row])
+        self._report.phase("LTX files", int(self._table.size.sum()))
+        broken = self._files()
         latest = not names.why_not and not broken
         reached = self._last_good() if broken else names.reached
         integrity = self._integrity(latest)
@@ -82,55 +114,136 @@ class _Check:
         return self._result(TXID.of(reached) if reached else None, self._known(latest), integrity)
 
     def _known(self, latest: bool) -> bool | None:
-        return None if not self._state.complete else latest
+        return None if not self._state.complete or (latest and self._state.doubtful) else latest
 
     # ---- files
 
-    def _chain(self, infos: list[LTXInfo]) -> bool:
-        """The files that a restore takes, in its order, and into the drill. True if one of them is broken."""
-        chain, broken = LTXChain(self._replica), False
-        for info in infos:
-            if broken:
-                self._alone(info)
-                continue
+    def _files(self) -> bool:
+        """Read all of them. True if one that a restore takes is broken."""
+        needed, broken = set(self._way), False
+        for row in reading_order(self._table):
+            info = self._table[row]
+            on_way = row in needed and not broken
             try:
-                count = 0
-                for batch in chain.batches(info):
-                    self._cancel.check()
-                    if self._drill is not None and len(batch.pages):
-                        if not count and info is infos[0]:
-                            self._drill.begin(chain.page_size)
-                        self._drill.write(batch.pages, batch.images)
-                    count += len(batch.pages)
-                    self._report.advance(self._done + min(info.size, batch.places[-1]))
+                chain = self._chain if on_way else LTXChain(self._replica, alone=True)
+                content = self._read(info, row, chain, on_way)
             except DamageError as error:
-                broken = True
-                after = f"the states from {TXID.of(info.min_txid)} on do not restore, up to the latest"
-                self._note(error, after, to_last_good(self._replica))
+                broken |= on_way
+                self._damaged(error, info, on_way)
+                self._ways.lose(row)
             except UnreadableError as error:
-                broken = True
+                self._ways.lose(row)
+                if isinstance(error, ChangedError):
+                    if not on_way and not os.path.lexists(error.path or "/"):
+                        self._state.gone += 1
+                        continue
+                    if not self._last:
+                        raise
+                broken |= on_way
                 self._unreadable(error)
             else:
-                self._counted(info, count)
-        self._size = chain.commit * chain.page_size
+                for difference in self._ways.add(row, content):
+                    self._differ(difference)
+                if info.level == 0:
+                    self._joins(info, chain.header, content)
+        for difference in self._ways.finish():
+            self._differ(difference)
+        self._size = self._chain.commit * self._chain.page_size
+        if self._state.gone:
+            words = f"{self._state.gone} file(s) were removed while others were read"
+            self._add(Finding("info", "unknown-file", words, "Litestream's retention does that"))
         return broken
 
-    def _alone(self, info: LTXInfo) -> None:
-        """A file that a restore of the latest does not need."""
-        try:
-            count = sum(len(batch.pages) for batch in LTXChain(self._replica, alone=True).batches(info))
-        except DamageError as error:
-            self._note(error, "the latest state does not need it; restore points in it are lost", "")
-        except UnreadableError as error:
-            self._unreadable(error)
-        else:
-            self._counted(info, count)
+    def _read(self, info: LTXInfo, row: int, chain: LTXChain, on_way: bool) -> Content:
+        """One file, and into the drill where a restore takes it."""
+        content, count = Content(), 0
+        for batch in chain.batches(info):
+            self._cancel.check()
+            content.add(batch)
+            if on_way and self._drill is not None and len(batch.pages):
+                if not count and row == self._way[0]:
+                    self._drill.begin(chain.page_size)
+                self._drill.write(batch.pages, batch.images)
+            count += len(batch.pages)
+            self._report.advance(self._done + min(info.size, batch.places[-1]))
         self._cancel.check()
-
-    def _counted(self, info: LTXInfo, pages: int) -> None:
+        content.commit = chain.commit
         self._done += info.size
         self._report.advance(self._done)
-        self._state.checked += Checked(1, info.size, pages, info.max_txid - info.min_txid + 1 if info.level == 0 else 0)
+        transactions = info.max_txid - info.min_txid + 1 if info.level == 0 else 0
+        self._state.checked += Checked(1, info.size, count, transactions)
+        return content
+
+    def _joins(self, info: LTXInfo, header: ltx.LTXHeader | None, content: Content) -> None:
+        """A file of level 0 must go on in the WAL where the one before it ended."""
+        before, self._sync = self._sync, header
+        if before is None or header is None or header.min_txid != before.max_txid + 1:
+            return
+        lost = lost_between(before, header)
+        if not lost or len(content.pages) >= content.commit - 1:  # the lock page is never there
+            return
+        needed = info.min_txid > int(self._table.max_txid[self._way[0]])
+        self._state.doubtful |= needed
+        words = (
+            f"{lost} are missing in {self._replica.file_path(info)}, which goes on as if nothing had been: the states "
+            f"from {TXID.of(info.min_txid)} on are none that the database had, up to the next snapshot"
+        )
+        words += "; the latest state rests on it" if needed else "; the latest state does not rest on it"
+        hint = "have a new snapshot written; restores of before are as they should be"
+        path = self._replica.storage.path(self._replica.file_path(info))
+        self._add(Finding("error", "missing-wal", words, hint, path))
+
+    def _damaged(self, error: DamageError, info: LTXInfo, on_way: bool) -> None:
+        if on_way:
+            after = f"the states from {TXID.of(info.min_txid)} on do not restore, up to the latest"
+            self._note(error, after, to_last_good(self._replica))
+        else:
+            self._note(error, "the latest state does not need it; restore points in it are lost", "")
+
+    # ---- files that contradict each other
+
+    def _differ(self, found: Difference) -> None:
+        """Nothing tells which of both is right. While a replica is written, its next files may still bring the rest."""
+        table, name = self._table, self._name
+        base, others = name(found.row), [name(row) for row in found.others]
+        path = self._replica.storage.path(base)
+        at = TXID.of(found.txid)
+        if found.ended:
+            words = (
+                f"{base} is not what the way without it leads to, up to TXID {TXID.of(found.ended)}: it is ahead of "
+                "its own TXID, or wrong; what it restores to before is no state that the database had, but all that "
+                "comes after is"
+            )
+            hint = "nothing for the latest state; Litestream 0.5.5 writes such snapshots under load, 0.5.17 does not"
+            self._add(Finding("warning", "chains-differ", words, hint, path))
+            return
+        compacted = found.direct and int(table.level[found.row]) in range(1, SNAPSHOTS)
+        if compacted:
+            what = f"{base} does not hold what the {len(others)} file(s) that it was made of, {others[0]}"
+            what += (f" to {others[-1]}" if len(others) > 1 else "") + ", hold"
+        elif found.direct:
+            what = f"{base} and the way without it, from {others[0]}, do not lead to the same database at TXID {at}"
+        else:
+            what = f"the ways from {base} and {others[0]} do not lead to the same database at TXID {at}"
+        words = f"{what}: {len(found.pages)} page(s) differ ({pagediff.runs(found.pages)})"
+        on_way = found.row in self._way
+        self._state.doubtful |= on_way
+        if not compacted and on_way and self._now_ns - int(table.time_ns.max()) < YOUNG_NS:
+            self._state.complete = False
+            words += "; the replica is being written, and its next files may still bring them"
+            self._add(Finding("warning", "chains-differ", words, "validate again in a minute", path))
+            return
+        words += "" if compacted else "; one of them is wrong, or a file between them"
+        words += "; the latest state rests on it" if on_way else "; the latest state does not rest on it"
+        where = shlex.quote(printable(self._replica.path))
+        hint = (
+            "copy the replica before anything else, then have a new snapshot written; of a lost database compare both "
+            f"ways: litetui restore {where} -o OUT --txid {at}, and the same of a copy without {base}"
+        )
+        self._add(Finding("error", "chains-differ", words, hint, path))
+
+    def _name(self, row: int) -> str:
+        return self._replica.file_path(self._table[row])
 
     # ---- the drill
 
@@ -141,9 +254,8 @@ class _Check:
             return 0
 
     def _integrity(self, latest: bool) -> str:
-        if self._drill is None or not latest or not len(self._replica.table):
+        if self._drill is None or not latest or not len(self._table):
             return ""
-        self._compare_snapshots()
         messages = self._drill.check(self._size, self._report, self._cancel)
         if not messages:
             return "ok"
@@ -152,60 +264,13 @@ class _Check:
                 "error",
                 "integrity-check",
                 f"the latest state fails SQLite's integrity check: {'; '.join(messages[:3])}; every byte is as it was "
-                "written, so the database was damaged before it was replicated",
-                "check the live database: sqlite3 DB 'PRAGMA integrity_check'; restore an earlier --txid",
+                "written, so it was damaged before it was replicated, or transactions are missing without a trace "
+                "(where the application restarts the WAL while Litestream 0.5 does not run, it may go on without them)",
+                "--find-last-good searches for the newest state that passes; --db DB compares with the live database, "
+                "which may be sound: sqlite3 DB 'PRAGMA integrity_check'",
             )
         )
         return "; ".join(messages)
-
-    def _compare_snapshots(self) -> None:
-        """The newest state by the snapshot before the newest one, and by the levels below, must be the same."""
-        table = self._replica.table
-        snapshots = np.flatnonzero(table.level == SNAPSHOTS)
-        if not len(snapshots):
-            return
-        without = table.take(np.arange(len(table)) != int(snapshots[-1]))
-        rows = chain_of(without)
-        if not rows or int(without.max_txid[rows[-1]]) != int(table.max_txid.max()):
-            return  # nothing else leads there
-        assert self._drill is not None
-        chain = LTXChain(self._replica)
-        try:
-            differing = self._differing(chain, [without[row] for row in rows])
-        except (DamageError, UnreadableError):
-            return  # it was told where the file was read
-        if differing:
-            newest = table[int(snapshots[-1])]
-            few = ", ".join(map(str, differing[:5])) + (" …" if len(differing) > 5 else "")
-            self._add(
-                Finding(
-                    "error",
-                    "chains-differ",
-                    f"snapshot {newest.name} and the way without it do not lead to the same database: {len(differing)} "
-                    f"page(s) differ ({few})",
-                    "copy the replica before anything else, then have a new snapshot written",
-                    self._replica.storage.path(self._replica.file_path(newest)),
-                )
-            )
-
-    def _differing(self, chain: LTXChain, infos: list[LTXInfo]) -> list[int]:
-        """The pages that this way leads to otherwise than the drill has them; of each 8 bytes of hash are kept."""
-        assert self._drill is not None
-        hashes = np.zeros(0, np.uint64)
-        for info in infos:
-            for batch in chain.batches(info):
-                self._cancel.check()
-                top = int(batch.pages[-1])
-                if top > len(hashes):
-                    hashes = np.concatenate([hashes, np.zeros(top - len(hashes), np.uint64)])
-                hashes[batch.pages.astype(np.int64) - 1] = [xxhash.xxh3_64_intdigest(image) for image in batch.images]
-        size, wrong = chain.page_size, []
-        for page in range(1, chain.commit + 1):
-            self._cancel.check()
-            known = int(hashes[page - 1])  # 0: the lock page, which no file holds
-            if known and xxhash.xxh3_64_intdigest(self._drill.read(size, (page - 1) * size)) != known:
-                wrong.append(page)
-        return wrong + list(range(chain.commit + 1, self._size // size + 1))
 
     # ---- findings
 
@@ -225,7 +290,7 @@ class _Check:
         self._add(Finding("error", "unreadable", str(error), hint, error.path))
 
     def _result(self, to: TXID | None, latest: bool | None, integrity: str) -> GenerationReport:
-        findings, table = self._state.findings, self._replica.table
+        findings, table = self._state.findings, self._table
         damaged = any(f.severity == "error" and f.code != "unreadable" for f in findings)
         verdict: Verdict = "ok"
         if to is None and self._state.complete:

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from urllib.parse import quote_from_bytes
-
-import apsw
 import numpy as np
 import numpy.typing as npt
 
-from litetui.errors import Cancelled
-from litetui.format import dbheader
 from litetui.format.pagehash import U64, hash_pages
 from litetui.jobs.progress import CancelToken
+from litetui.ops.owners import SCHEMA, page_owners
 
 Pages = npt.NDArray[np.int64]
-SCHEMA = "sqlite_schema"
 FREE = "free pages"
 UNKNOWN = "pages of no known table"
+_NAMELESS = {"freelist": FREE, "pointer map": "pointer map", "lock page": "lock page", "unknown": UNKNOWN}
 _PIECE = 1 << 20
 _RUNS = 5
 _NAMES = 8
@@ -57,56 +51,8 @@ def listed(names: tuple[str, ...]) -> str:
 def owners(path: str, pages: Pages, cancel: CancelToken) -> tuple[str, ...]:
     """To which tables and indexes some pages of a database file belong, as far as its content tells. Nobody else may
     have the file open."""
-    left = bytearray(int(pages.max(initial=1)) + 1)  # a byte a page: all of a large database may differ
-    np.frombuffer(left, np.uint8)[pages] = 1
-    names = {SCHEMA} if left[1] else set()
-    left[1] = 0
-    for name, page in _dbstat(path, cancel):
-        if page < len(left) and left[page]:
-            left[page] = 0
-            names.add(name)
-    other = np.frombuffer(left, np.uint8) > 0
-    free = _freelist(path, len(left)) if other.any() else np.zeros(len(left), bool)
-    tail = ([FREE] if (other & free).any() else []) + ([UNKNOWN] if (other & ~free).any() else [])
-    return (*sorted(names), *tail)
-
-
-def _dbstat(path: str, cancel: CancelToken) -> Iterator[tuple[str, int]]:
-    """Table or index, and page, of every page that is in use; fewer where the file is damaged."""
-    uri = f"file:{quote_from_bytes(os.fsencode(os.path.abspath(path)))}?immutable=1&mode=ro"
-    connection = apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
-    try:
-        connection.set_progress_handler(lambda: cancel.cancelled, 20_000)
-        for name, page in connection.execute("SELECT name, pageno FROM dbstat"):
-            cancel.check()
-            yield str(name), int(page)
-    except apsw.InterruptError:
-        raise Cancelled from None
-    except apsw.Error:
-        return  # the file is damaged: what was not reached belongs to no known table
-    finally:
-        connection.close(True)
-
-
-def _freelist(path: str, size: int) -> npt.NDArray[np.bool_]:
-    """Which of the pages below `size` of a database file are free; those before the first that is wrong."""
-    free = np.zeros(size, np.bool_)
-    seen = np.zeros(size, np.bool_)
-    with open(path, "rb") as file:
-        try:
-            page_size = dbheader.DatabaseHeader.parse(head := file.read(dbheader.HEADER_SIZE)).page_size
-        except ValueError:
-            return free
-        trunk = int.from_bytes(head[32:36], "big")
-        for _ in range(os.fstat(file.fileno()).st_size // page_size):  # a damaged list may lead in a circle
-            if not trunk or (trunk < size and seen[trunk]):
-                break
-            file.seek((trunk - 1) * page_size)
-            data = file.read(page_size)
-            count = min(int.from_bytes(data[4:8], "big"), page_size // 4 - 2)
-            pages = np.append(np.frombuffer(data[8 : 8 + 4 * count], ">u4"), trunk).astype(np.int64)
-            free[pages[pages < size]] = True
-            if trunk < size:
-                seen[trunk] = True
-            trunk = int.from_bytes(data[:4], "big")
-    return free
+    every = page_owners(path, cancel)
+    found = [every.labels[code] for code in np.unique(every.of(pages[pages != 1])).tolist()]
+    names = {owner.name for owner in found if owner.name} | ({SCHEMA} if (pages == 1).any() else set())
+    kinds = {owner.kind for owner in found if not owner.name}
+    return (*sorted(names), *(words for kind, words in _NAMELESS.items() if kind in kinds))

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from litetui.format import wal
+from litetui.format.pagehash import U64
+from litetui.primary.peek import Image
 from litetui.replica.catalog import WALTable
 from litetui.replica.file import FileReplica
 from litetui.replica.types import Pos
@@ -16,21 +18,28 @@ from litetui.replica.types import Pos
 _FAR = 1 << 16  # a salt-1 that is further away was drawn anew: it belongs to another generation
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Reach:
-    """`pos` where the replica has all up to it, else None and why in words. `lost`: it never will, as it has the WAL
-    after that already."""
+    """`pos` where the replica has all up to it, else None and why in words.
+
+    lost    it never will, as it has the WAL after that already
+    passed  it never will have just that state, which is no fault: a new look at the database is needed
+    hashes  of the database's pages at `pos`, where that is later than the look (ltx_live.py)
+    """
 
     pos: Pos | None
     words: str = ""
     lost: bool = False
+    passed: bool = False
+    hashes: U64 | None = None
 
 
-def reached(replica: FileReplica, raw: bytes, end: int) -> Reach:
-    """Look in the newest generation, as it was listed last, for the WAL with that header up to an offset.
+def reached(replica: FileReplica, image: Image) -> Reach:
+    """Look in the newest generation, as it was listed last, for the WAL that a look at the database saw.
 
     Raises DamageError, UnreadableError and NoSuchTargetError: a writer may be at work, and a later look may help.
     """
+    raw, end = image.raw, image.end
     generation = next(iter(replica.generations()), None)
     if generation is None:
         return Reach(None, "the replica has no generation yet")
@@ -39,7 +48,7 @@ def reached(replica: FileReplica, raw: bytes, end: int) -> Reach:
     if newest is None:
         return Reach(None, f"generation {generation} of the replica has no WAL yet")
     last, own = newest
-    ahead = _distance(wal.WALHeader.parse(raw).salt1, wal.WALHeader.parse(own).salt1)
+    ahead = distance(wal.WALHeader.parse(raw).salt1, wal.WALHeader.parse(own).salt1)
     index = last + ahead
     if 0 < ahead < _FAR:
         return Reach(None, f"the replica ends at WAL {last:08x}: the database is {ahead} further")
@@ -75,8 +84,8 @@ def _header(replica: FileReplica, table: WALTable, index: int) -> bytes:
     return raw
 
 
-def _distance(a: int, b: int) -> int:
-    """a - b, where both go round at 2^32."""
+def distance(a: int, b: int) -> int:
+    """How far two salts are apart: a - b, where both go round at 2^32."""
     return ((a - b + (1 << 31)) & 0xFFFFFFFF) - (1 << 31)
 
 

@@ -30,7 +30,7 @@ from litetui.replica.file import FileReplica
 from litetui.replica.types import Finding, Pos, Severity, SnapshotInfo
 from litetui.units import printable
 
-_YOUNG_NS = 60 * 10**9  # files that were written a moment ago may not agree yet
+YOUNG_NS = 60 * 10**9  # files that were written a moment ago may not agree yet
 _NO_PAGES: Pages = np.zeros(0, np.int64)
 Found = Callable[[Finding], None]
 
@@ -437,7 +437,7 @@ class Scan:
 
     def _is_young(self) -> bool:
         updated = self._replica.generation_stats(self._generation).updated_ns
-        return updated is not None and 0 <= self._now_ns - updated < _YOUNG_NS
+        return updated is not None and 0 <= self._now_ns - updated < YOUNG_NS
 
     # ---- findings
 

@@ -32,7 +32,7 @@ def choose(replica: FileReplica | LTXReplica, target: Target) -> Source:
             hint = "--txid, --timestamp, or nothing for the latest"
             raise UsageError("restore", "a replica of Litestream v0.5 has no generations and positions", hint=hint)
         return Source(replica)
-    ltx = replica.ltx if replica.ltx is not None and len(replica.ltx.table) else None
+    ltx = replica.ltx if replica.ltx is not None and replica.ltx.has_data() else None
     if target.txid is not None:
         if ltx is None:
             hint = "--position, --index, --timestamp, or nothing for the latest"
@@ -42,6 +42,8 @@ def choose(replica: FileReplica | LTXReplica, target: Target) -> Source:
         return Source(replica)
     if not any(replica.snapshots(g) for g in replica.generations()):
         return Source(ltx, "the v0.3 generations have no snapshot")
+    if ltx.problems():
+        return Source(ltx, "something in ltx/ cannot be read, and may be newer")
     return _by_time(replica, ltx, target.timestamp_ns)
 
 
@@ -50,12 +52,10 @@ def _by_time(replica: FileReplica, ltx: LTXReplica, at: int | None) -> Source:
     old, new = _newest(replica, at), _newest_ltx(ltx, at)
     what = "newest files" if at is None else "newest snapshots before that time"
     if old is not None and (new is None or old > new):
-        than = "there is none in ltx/" if new is None else f"those of ltx/ are of {format_time(new)}"
-        return Source(replica, f"the v0.3 generations have the {what}, {format_time(old)}; {than}")
-    than = (
-        "the v0.3 generations have none" if old is None else f"those of the v0.3 generations are of {format_time(old)}"
-    )
-    return Source(ltx, f"ltx/ (v0.5) has the {what}" + (f", {format_time(new)}; {than}" if new is not None else ""))
+        than = "there is none in ltx/" if new is None else f"those of ltx/ are of {_short(new)}"
+        return Source(replica, f"the v0.3 generations have the {what}, {_short(old)}; {than}")
+    than = "the v0.3 generations have none" if old is None else f"those of the v0.3 generations are of {_short(old)}"
+    return Source(ltx, f"ltx/ (v0.5) has the {what}" + (f", {_short(new)}; {than}" if new is not None else ""))
 
 
 def _newest(replica: FileReplica, at: int | None) -> int | None:
@@ -71,3 +71,8 @@ def _newest_ltx(ltx: LTXReplica, at: int | None) -> int | None:
         return int(table.time_ns.max())
     times = table.time_ns[(table.level == SNAPSHOTS) & (table.time_ns < at)]
     return int(np.max(times)) if len(times) else None
+
+
+def _short(ns: int) -> str:
+    """A time for a sentence, in whole milliseconds, as Litestream 0.5 has them."""
+    return format_time(ns // 1_000_000 * 1_000_000)

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
 import numpy as np
 
 from litetui.errors import UsageError
+from litetui.format.position import TXID
 from litetui.replica.file import FileReplica
 from litetui.replica.types import Pos
-from litetui.units import NS, format_time, parse_duration, parse_time
+from litetui.units import NS, parse_duration, parse_time
 
 _INDEX = re.compile(r"(?:0x)?([0-9a-f]{1,8})", re.IGNORECASE)
 _TXID = re.compile(r"(?:0x)?([0-9a-f]{1,16})", re.IGNORECASE)
-_LOCAL = re.compile(r"(?:([0-9]{4}-[0-9]{2}-[0-9]{2})[T ])?([0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?)(Z?)")
+_LOCAL = re.compile(
+    r"(?:([0-9]{4}-[0-9]{2}-[0-9]{2})[T ])?([0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?)"
+    r"(Z|[+-][0-9]{2}(?::[0-9]{2})?)?"
+)
 _SHORT_POSITION = re.compile(r"([0-9a-f]{8}):([0-9]+)")
 
 
@@ -39,7 +43,12 @@ class Target:
 
     @classmethod
     def at(cls, pos: Pos) -> Target:
-        return cls(pos.generation, pos.index, pos.offset)
+        return cls(txid=pos.value) if isinstance(pos, TXID) else cls(pos.generation, pos.index, pos.offset)
+
+
+def option(pos: Pos) -> str:
+    """How the command line names the state at a position, or of a v0.5 replica after a TXID."""
+    return f"--txid {pos}" if isinstance(pos, TXID) else f"--position {pos}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +81,14 @@ def parse_txid(text: str) -> int:
     return int(m[1], 16)
 
 
-def parse_target(text: str, *, now_ns: int, generation: str | None = None) -> Target:
+def parse_target(
+    text: str, *, now_ns: int, generation: str | None = None, zone: tzinfo | None = None
+) -> Target:
     """Whatever a person may write into the one target field. Raises UsageError.
 
-    Empty is the latest; `10m` is ago; times are RFC 3339, or local without a zone (`14:03`, `2026-11-22 14:03:22`), or
-    UTC with a Z; 8 hex digits are an index; then positions, with or without their generation; and `last-good`.
+    Empty is the latest; `10m` is ago; times are RFC 3339, or shorter (`14:03`, `2026-11-22 14:03:22`), with a Z, with
+    an offset, or without in `zone` (None: that of this machine); 8 hex digits are an index; then positions, with or
+    without their generation; and `last-good`.
     """
     text = text.strip()
     base = Target(generation)
@@ -91,7 +103,7 @@ def parse_target(text: str, *, now_ns: int, generation: str | None = None) -> Ta
     if len(text.removeprefix("0x")) == 8 and _INDEX.fullmatch(text):
         return replace(base, index=parse_index(text))
     if (local := _LOCAL.fullmatch(text)) is not None:
-        return replace(base, timestamp_ns=_local_time(local, now_ns))
+        return replace(base, timestamp_ns=_short_time(local, now_ns, zone))
     if re.fullmatch(r"(?:[0-9.]+[a-z]+)+( ago)?", text):
         return replace(base, timestamp_ns=now_ns - parse_duration(text.removesuffix(" ago")))
     try:
@@ -104,24 +116,25 @@ def parse_target(text: str, *, now_ns: int, generation: str | None = None) -> Ta
         ) from None
 
 
-def _local_time(m: re.Match[str], now_ns: int) -> int:
-    """A time of day or a date and time; without a Z in the zone of this machine."""
-    utc = bool(m[3])
-    day = m[1]
-    if day is None:
-        now = datetime.fromtimestamp(now_ns // NS).astimezone()
-        day = (datetime.fromisoformat(format_time(now_ns)[:19]) if utc else now).date().isoformat()
+def _short_time(m: re.Match[str], now_ns: int, zone: tzinfo | None) -> int:
+    """A time of day or a date and time; without a Z or an offset in `zone`, None being that of this machine."""
+    if m[3] == "Z":
+        zone = UTC
+    elif m[3]:
+        away = timedelta(hours=int(m[3][1:3]), minutes=int(m[3][4:] or 0))
+        zone = timezone(-away if m[3][0] == "-" else away)
+    day = m[1] or datetime.fromtimestamp(now_ns // NS, UTC).astimezone(zone).date().isoformat()
     clock = m[2].rjust(5, "0") if m[2].count(":") == 1 else m[2]
     clock = clock if clock[2] == ":" else "0" + clock
     whole, _, fraction = clock.partition(".")
     whole = whole if whole.count(":") == 2 else whole + ":00"
     try:
         moment = datetime.fromisoformat(f"{day}T{whole}")
-    except ValueError as error:
+        moment = moment.astimezone() if zone is None else moment.replace(tzinfo=zone)
+    except (ValueError, OverflowError) as error:
         hint = "write it like 14:03 or 2026-11-22 14:03:22"
         raise UsageError("read the time", f"{m[0]!r}: {error}", hint=hint) from None
-    text = moment.isoformat() + ("Z" if utc else moment.astimezone().isoformat()[-6:])
-    return parse_time(text) + int(fraction.ljust(9, "0") or "0")
+    return round(moment.timestamp()) * NS + int(fraction.ljust(9, "0") or "0")
 
 
 def restore_points_around(

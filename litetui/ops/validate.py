@@ -1,7 +1,8 @@
 """Validate: would this replica restore, up to when, and what is wrong with it?
 
 names    folders, names, sizes and times; no file is opened
-content  every file is read: checksums, salts, commits, and that each follows on the one before it (scan.py)
+content  every file is read: checksums, salts, commits, and that each follows on the one before it (scan.py); of LTX
+         files also whether those that hold the same transactions hold the same pages (ltx_validate.py)
 restore  the same, and every generation is restored into a scratch file on the way, which SQLite then checks
 """
 
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from litetui.errors import ChangedError, DamageError, LitetuiError, NoSuchTargetError, UnreadableError, UsageError
 from litetui.jobs.progress import CancelToken, Reporter
 from litetui.ops import drill as drills
-from litetui.ops import ltx_merge, ltx_plan, ltx_validate, restore
+from litetui.ops import ltx_merge, ltx_plan, ltx_validate
 from litetui.ops.advice import advise
 from litetui.ops.compare import size_at_end
 from litetui.ops.drill import Drill
@@ -176,7 +177,9 @@ class _Look:
 
     def levels(self, replica: LTXReplica) -> GenerationReport:
         """The LTX files of a v0.5 replica."""
-        return ltx_validate.check(replica, self.plan.depth, self.drill, self.report, self.cancel, self.found)
+        return ltx_validate.check(
+            replica, self.plan.depth, self.drill, self.report, self.cancel, self.found, self.now_ns
+        )
 
     def generations(self, replica: FileReplica) -> tuple[list[GenerationReport], tuple[Finding, ...]]:
         """The generations of a v0.3 replica, and the LTX files beside them; what a restore takes comes first. And what
@@ -350,23 +353,17 @@ class _Validation:
         assert self._drill is not None
         if result.alive:
             return self._drill.check(result.size, self._report, self._cancel)
-        folder = self._drill.folder
+        output = f"{self._drill.folder}/last-good.db"
         try:
             target = Target.at(result.windows[-1].end)
-            done = restore.run(
-                restore.plan(self._replica, target),
-                f"{folder}/last-good.db",
-                integrity_check="none",
-                report=self._report,
-                cancel=self._cancel,
-            )
+            drills.restore_state(self._replica, target, output, self._report, self._cancel)
         except (DamageError, NoSuchTargetError, UnreadableError) as error:
             self._report.log(f"the last good state could not be restored: {error}", "warning")
             return None
         try:
-            return integrity_messages(done.output, "full", self._report, self._cancel)
+            return integrity_messages(output, "full", self._report, self._cancel)
         finally:
-            os.unlink(done.output)
+            os.unlink(output)
 
     def _integrity(self, messages: list[str], pos: Pos) -> Finding:
         finding = Finding(

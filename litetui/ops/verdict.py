@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from litetui.format.position import Pos
+from litetui.format.position import TXID, Pos
 from litetui.replica.types import Finding
 from litetui.units import format_time
 
@@ -133,7 +133,8 @@ class Report:
         if live.status == "mismatch":
             pos = live.pos
             hint = "copy the replica before anything else, then write a new snapshot, or begin a new generation"
-            where = (pos.generation, pos.index, pos.offset) if pos is not None else (None, None, None)
+            at = None if pos is None or isinstance(pos, TXID) else pos
+            where = (at.generation, at.index, at.offset) if at is not None else (None, None, None)
             findings = (*findings, Finding("error", "live-mismatch", live.words, hint, live.database, *where))
             verdict = "damaged" if verdict in ("ok", "unknown") else verdict
         elif live.status == "unknown":

@@ -88,10 +88,10 @@ def read(report: Report) -> str:
     seconds = format_duration(report.ended_ns - report.started_ns)
     if report.depth == "names":
         return f"names only: no file was opened ({checked.files} files, {seconds})"
-    return (
-        f"{checked.files} files, {format_size(checked.bytes)}, {checked.frames} frames in {checked.transactions} "
-        f"transactions were read in {seconds}"
-    )
+    what = f"{checked.frames} frames in {checked.transactions} transactions"
+    if any(one.generation == LTX for one in report.generations):
+        what = f"{checked.frames} " + ("pages" if len(report.generations) == 1 else "frames and pages")
+    return f"{checked.files} files, {format_size(checked.bytes)}, {what} were read in {seconds}"
 
 
 def _generation_lines(one: GenerationReport) -> list[str]:

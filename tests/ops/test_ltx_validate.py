@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from pathlib import Path
 
 import pytest
 
 from litetui.errors import UsageError
 from litetui.format.position import TXID
-from litetui.ops import drill, validate
+from litetui.ops import drill, validate, verdict_text
+from litetui.ops.source import choose
+from litetui.ops.target import Target
 from litetui.ops.verdict import DEPTHS, LTX, Depth, Report
 from litetui.replica.detect import open_any
 from tests.build import usual_history, write_replica
@@ -119,9 +123,11 @@ def test_a_snapshot_that_contradicts_the_levels_below(tmp_path: Path) -> None:
     builder.put(9, 1, 3)
     assert check(builder.root, "restore").verdict == "ok"
     builder.put(9, 1, 3, histories[1].file(1, 3))
-    assert check(builder.root, "content").verdict == "ok"
-    report = check(builder.root, "restore")
-    assert (report.verdict, codes(report)) == ("damaged", ["chains-differ"])
+    assert check(builder.root, "names").verdict == "ok"
+    for depth in DEPTHS[1:]:
+        report = check(builder.root, depth)
+        assert (report.verdict, codes(report)) == ("damaged", ["chains-differ"])
+        assert report.latest_restores is None
 
 
 def test_what_cannot_be_read_is_unknown(builder: LTXBuilder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,10 +148,13 @@ def test_what_cannot_be_read_is_unknown(builder: LTXBuilder, monkeypatch: pytest
 @pytest.mark.parametrize("newer", [True, False])
 def test_both_worlds_in_one_folder(tmp_path: Path, newer: bool) -> None:
     history = usual_history(2, 2)
-    start = LTXHistory.time_of(20) + (-1000 if newer else 1000) * SECOND
+    start = LTXHistory.time_of(20) + (-1000 if newer else 1000) * SECOND + 123_456_789
     old = write_replica(tmp_path / "r", history, start_ns=start)
     builder = usual_ltx(tmp_path / "r")
+    why = choose(open_any(tmp_path / "r"), Target()).why
+    assert re.fullmatch(r".* newest files, 20[0-9T:-]+(\.\d{1,3})?Z; .* 20[0-9T:-]+(\.\d{1,3})?Z", why), why
     report = check(tmp_path / "r", "content")
+    assert "frames and pages" in verdict_text.as_text(report)
     assert (report.verdict, report.latest_restores) == ("ok", True)
     assert [g.generation == LTX for g in report.generations] == ([True, False] if newer else [False, True])
     builder.put(0, 20, 20, b"x")
@@ -160,8 +169,34 @@ def test_the_command_line(cli: Run, builder: LTXBuilder) -> None:
     assert result["generations"][0]["restorable_to"] == "0000000000000014"
     code, out, _ = cli("validate", builder.root)
     assert (code, "LTX files: ok" in out) == (0, True)
+    assert " pages were read in " in out
     builder.put(0, 20, 20, b"")
     code, out, _ = cli("validate", builder.root)
     assert code == 3
     assert out.startswith("damaged: the latest state of the replica does not restore; it restores up to 00000000000000")
-    assert cli("validate", builder.root, "--find-last-good")[0] == 2
+    code, out, _ = cli("validate", builder.root, "--find-last-good", "--scratch", builder.root.parent)
+    assert (code, "no restore point passes SQLite's integrity check" in out) == (3, True)
+
+
+def test_the_rules_of_each_level(builder: LTXBuilder) -> None:
+    """What Litestream's own validation asks of names: overlaps, order; and times, which decide restores."""
+    builder.put(1, 3, 6)
+    late = builder.path(0, 11, 11)
+    os.utime(late, ns=(LTXHistory.time_of(9),) * 2)
+    found = {f.code: f for f in check(builder.root, "names").all_findings}
+    assert set(found) == {"ltx-overlap", "time-order"}
+    assert builder.path(1, 3, 6).name in found["ltx-overlap"].message
+    assert found["ltx-overlap"].severity == "warning"
+    assert found["time-order"].path == str(late)
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+@pytest.mark.parametrize(("level", "txids", "latest"), [(0, (20, 20), False), (1, (1, 4), None)])
+def test_a_file_that_is_too_short(
+    builder: LTXBuilder, depth: Depth, level: int, txids: tuple[int, int], latest: bool | None
+) -> None:
+    """Its size alone tells, at every depth, and once."""
+    builder.path(level, *txids).write_bytes(b"LTX1")
+    report = check(builder.root, depth)
+    assert codes(report) == ["truncated"]
+    assert report.latest_restores is (latest if latest is not None or depth == "names" else True)

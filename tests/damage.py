@@ -32,6 +32,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Protocol, TypeVar
 from unittest import mock
 
 import lz4.frame
@@ -526,6 +527,13 @@ class Case:
     damages: tuple[Damage, ...]
 
 
+class AnyCase(Protocol):
+    """Some damages of some replica."""
+
+    @property
+    def damages(self) -> tuple[Damage, ...]: ...
+
+
 Maker = Callable[[Sound, Files, Damage], "Files | None"]
 KINDS: dict[str, Maker] = {}
 
@@ -968,8 +976,9 @@ class Outcome:
     remarks: set[str] = field(default_factory=set)
 
 
-def write(files: Mapping[str, Entry], root: Path) -> None:
-    (root / "generations").mkdir(parents=True)
+def write(files: Mapping[str, Entry], root: Path, folder: str = "generations") -> None:
+    """The files on the disk, and this folder even without any."""
+    (root / folder).mkdir(parents=True)
     for path, entry in files.items():
         full = root / path
         full.parent.mkdir(parents=True, exist_ok=True)
@@ -1042,7 +1051,7 @@ class Judge:
 
     def validate(self, depth: str) -> Report | None:
         try:
-            with _without_sqlite(not self.sound.real):
+            with without_sqlite(not self.sound.real):
                 replica = open_replica(self.root)
                 plan = validate.plan(replica, depth=depth, scratch=str(self.out))  # type: ignore[arg-type]
                 report = validate.run(plan, now_ns=self.sound.now_ns)
@@ -1265,7 +1274,7 @@ class Judge:
         if any(not f["message"] or f["severity"] not in ("error", "warning", "info") for f in findings):
             wrong.append("a finding without words")
         for one in report.generations:
-            wrong += [f"{one.generation}: {w}" for w in _wrong_in_generation(one, report.depth)]
+            wrong += [f"{one.generation}: {w}" for w in wrong_in_generation(one, report.depth)]
         if self._default() and report.generations[0].generation != self._default():
             wrong.append(f"the default generation is {self._default()}, not {report.generations[0].generation}")
         if wrong:
@@ -1397,7 +1406,7 @@ class Judge:
                 raise Failure(f"harmless, but {_text(report)}")
 
 
-def _wrong_in_generation(one: GenerationReport, depth: str) -> Iterator[str]:
+def wrong_in_generation(one: GenerationReport, depth: str) -> Iterator[str]:
     errors = [f for f in one.findings if f.severity == "error"]
     if one.verdict == "ok" and (errors or one.latest_restores is False):
         yield "ok with an error, or without the latest state"
@@ -1424,7 +1433,7 @@ def _text(report: Report) -> str:
 
 
 @contextmanager
-def _without_sqlite(off: bool) -> Iterator[None]:
+def without_sqlite(off: bool) -> Iterator[None]:
     """Random pages are no database: SQLite is not asked about them."""
     with ExitStack() as stack:
         for module in ("drill", "validate") if off else ():
@@ -1433,7 +1442,7 @@ def _without_sqlite(off: bool) -> Iterator[None]:
         yield
 
 
-def _memory() -> str | None:
+def memory() -> str | None:
     """A folder in memory, where there is one: a case writes many small files."""
     return "/dev/shm" if os.access("/dev/shm", os.W_OK | os.X_OK) else None
 
@@ -1442,7 +1451,7 @@ _LIMITS = {resource.RLIMIT_FSIZE: 64 << 20, resource.RLIMIT_AS: 6 << 30}
 
 
 @contextmanager
-def _limited() -> Iterator[None]:
+def limited() -> Iterator[None]:
     """Neither a file nor this process may grow without end: a number that was flipped must not fill disk or memory."""
     before = {what: resource.getrlimit(what) for what in _LIMITS}
     for what, limit in _LIMITS.items():
@@ -1460,9 +1469,9 @@ def judge(case: Case, sound_: Sound | None = None) -> Outcome | None:
     files = damaged(base, case.damages) if case.damages else base.files
     if files is None:
         return None
-    folder = Path(tempfile.mkdtemp(prefix="damage-", dir=_memory()))
+    folder = Path(tempfile.mkdtemp(prefix="damage-", dir=memory()))
     try:
-        with _limited():
+        with limited():
             return Judge(base, case, files, folder).judge()
     except Failure as failure:
         raise Failure(f"{failure}\n\n{case}") from None
@@ -1473,7 +1482,7 @@ def judge(case: Case, sound_: Sound | None = None) -> Outcome | None:
 def judge_sound(shape: Shape, sound_: Sound | None = None) -> None:
     """An undamaged replica is ok at every depth, without an error and without a warning. Raises Failure."""
     base = sound(shape) if sound_ is None else sound_
-    folder = Path(tempfile.mkdtemp(prefix="damage-", dir=_memory()))
+    folder = Path(tempfile.mkdtemp(prefix="damage-", dir=memory()))
     try:
         one = Judge(base, Case(shape, ()), base.files, folder)
         outcome = one.judge()
@@ -1501,22 +1510,22 @@ class Counts:
         self.remarks: Counter[str] = Counter()
         self.failures: dict[str, tuple[int, str]] = {}
 
-    def add(self, case: Case, outcome: Outcome) -> None:
+    def add(self, damages: tuple[Damage, ...], outcome: Outcome) -> None:
         self.cases += 1
-        kind = " & ".join(sorted({d.kind for d in case.damages})) if len(case.damages) == 1 else "two damages"
+        kind = damages[0].kind if len(damages) == 1 else "two damages"
         self.outcomes[kind, outcome.result] += 1
         self.remarks.update(outcome.remarks)
         verdict = outcome.verdicts.get("restore", "no report")
         content_ = outcome.verdicts.get("content", "no report")
         self.verdicts[outcome.result, verdict if verdict == content_ else f"{content_}, restore: {verdict}"] += 1
 
-    def fail(self, case: Case, failure: Failure) -> None:
+    def fail(self, damages: tuple[Damage, ...], failure: Failure) -> None:
         line = re.sub(r"/\S+/(damage-\w+/?)?", "/", str(failure).split("\n")[0])
         key = re.sub(r"[0-9a-f]{16}|[0-9a-f]{8}|\d+", "#", line)[:150]
         count, text = self.failures.get(key, (0, str(failure)))
         self.failures[key] = (count + 1, min(text, str(failure), key=len))
         self.cases += 1
-        self.outcomes[case.damages[0].kind if len(case.damages) == 1 else "two damages", "FAILURE"] += 1
+        self.outcomes[damages[0].kind if len(damages) == 1 else "two damages", "FAILURE"] += 1
 
     def table(self) -> str:
         out = [f"{self.cases} cases", ""]
@@ -1553,7 +1562,6 @@ def main() -> int:
         case = eval(args.case)
         print(judge(case, own))
         return 0
-    counts = Counts()
     if own is not None:
         judge_sound(Shape("live"), own)
         strategy = st.builds(Case, st.just(Shape("live")), damages(args.kind))
@@ -1563,6 +1571,16 @@ def main() -> int:
             rest = [Shape(s) for s in args.source if s not in ("pages", "sqlite")]
             shape = st.sampled_from(rest) if rest else shape.filter(lambda s: s.source in args.source)
         strategy = st.builds(Case, shape, damages(args.kind))
+
+    return many(strategy, lambda case: judge(case, own), args)
+
+
+C = TypeVar("C", bound=AnyCase)
+
+
+def many(strategy: st.SearchStrategy[C], judge_: Callable[[C], Outcome | None], args: argparse.Namespace) -> int:
+    """Judge `args.cases` cases, print a table, and the failures. Returns the exit code."""
+    counts = Counts()
 
     @seed(args.seed)
     @settings(
@@ -1574,24 +1592,24 @@ def main() -> int:
         phases=[Phase.generate] if args.go_on else [Phase.generate, Phase.shrink],
     )
     @given(strategy)
-    def many(case: Case) -> None:
+    def each(case: C) -> None:
         if counts.cases >= args.cases:
             return
         try:
-            outcome = judge(case, own)
+            outcome = judge_(case)
         except Failure as failure:
-            counts.fail(case, failure)
+            counts.fail(case.damages, failure)
             if not args.go_on:
                 raise
             return
         assume(outcome is not None)
         if outcome is not None:
-            counts.add(case, outcome)
+            counts.add(case.damages, outcome)
             if args.go_on and counts.cases % 500 == 0:
                 print(f"… {counts.cases} cases, {len(counts.failures)} kinds of failures", file=sys.stderr, flush=True)
 
     try:
-        many()
+        each()
     except Failure as failure:
         print(counts.table())
         print(f"\nFAILURE (shrunk)\n{failure}")

@@ -10,7 +10,9 @@ did not keep them shows by that: then the headers are read, and their timestamps
 from __future__ import annotations
 
 import os
+import threading
 import time
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,7 +21,7 @@ import numpy.typing as npt
 from litetui.errors import DamageError, LitetuiError, NoSuchTargetError
 from litetui.format import ltx, names
 from litetui.replica.catalog import HEX
-from litetui.replica.storage import NO_FILE, LocalFile, LocalStorage, no_file, unreadable_finding
+from litetui.replica.storage import NO_FILE, LocalFile, LocalStorage, gone, no_file, unreadable_finding
 from litetui.replica.types import Finding, LTXInfo, TimeRange
 
 U64 = npt.NDArray[np.uint64]
@@ -31,7 +33,7 @@ LEVELS = range(10)
 SNAPSHOTS = 9
 _MS = 1_000_000
 _SAMPLES = 16  # headers that are read to see whether the times of the files are Litestream's
-_SETTLED_NS = 100_000_000
+_SETTLED_NS = 5_000_000_000  # Litestream sets a file's time some moments after it has given it its name
 _NAME_LENGTH = len(names.format_ltx(1, 1))
 _SUFFIX = np.frombuffer(b".ltx", np.uint8)
 
@@ -121,6 +123,16 @@ def _parse_names(listing: list[str]) -> tuple[U64, U64, npt.NDArray[np.bool_]]:
     return low, high, good
 
 
+def _common(new: LTXTable, old: LTXTable) -> tuple[Rows, Rows]:
+    """The rows of the files of one level that are in both tables, in each of them."""
+    low = np.concatenate([old.min_txid, new.min_txid])
+    high = np.concatenate([old.max_txid, new.max_txid])
+    order = np.lexsort((np.arange(len(low)) >= len(old), high, low))
+    first, second = order[:-1], order[1:]
+    same = (low[first] == low[second]) & (high[first] == high[second])
+    return second[same] - len(old), first[same]
+
+
 def _concatenate(tables: list[LTXTable]) -> LTXTable:
     if not tables:
         return LTXTable.empty()
@@ -158,6 +170,7 @@ class LTXReplica:
         self._levels: dict[int, _Level] | None = None
         self._table = LTXTable.empty()
         self._copied = False
+        self._lock = threading.Lock()
 
     def layout(self) -> str:
         """Which Litestream's layout this is, in words."""
@@ -173,17 +186,30 @@ class LTXReplica:
 
     # ---- listing
 
-    def refresh(self, *, anew: bool = False) -> bool:
-        """List what may have changed again. True if a file came, went, or was touched. `anew`: look at every file."""
-        before = {} if anew or self._levels is None else self._levels
-        levels = {level: self._read_level(level, before.get(level)) for level in LEVELS}
-        table = _concatenate([levels[n].table for n in LEVELS])
-        first = self._levels is None
-        self._levels = levels
-        changed = first or not table.same_as(self._table)
-        if changed:
-            self._table = self._with_times(table)
-        return changed
+    def folders(self) -> list[str]:
+        """The folders, below the replica's own, in which files come and go."""
+        return [*([] if self.is_bucket else ["ltx"]), *(self.level_dir(level) for level in LEVELS)]
+
+    def refresh(self, *, anew: bool = False, only: Mapping[str, Collection[str]] | None = None) -> bool:
+        """List what may have changed again. True if a file came, went, or was touched. `anew`: look at every file.
+        `only`: nothing has changed but in these folders. Raises ChangedError where the folder is gone (not `anew`)."""
+        with self._lock:
+            before = {} if anew or self._levels is None else self._levels
+            root = "" if self.is_bucket else "ltx"
+            if before and len(self._table) and not self.storage.is_folder(root):
+                raise gone(self.storage.path(root))
+            levels = {
+                level: before[level]
+                if before and only is not None and self.level_dir(level) not in only
+                else self._read_level(level, before.get(level))
+                for level in LEVELS
+            }
+            table = _concatenate([levels[n].table for n in LEVELS])
+            changed = self._levels is None or not table.same_as(self._table)
+            if changed:
+                self._table = self._with_times(table)
+            self._levels = levels
+            return changed
 
     def _read_level(self, level: int, old: _Level | None) -> _Level:
         folder = self.level_dir(level)
@@ -193,7 +219,7 @@ class LTXReplica:
         problems: list[Finding] = []
         try:
             table, foreign = LTXTable.parse(level, self.storage.names(folder))
-            table = self._with_sizes(table, folder, old.table if old else LTXTable.empty())
+            table = self._with_sizes(table, folder, old or _Level(LTXTable.empty()))
         except LitetuiError as error:
             return _Level(LTXTable.empty(), (), (unreadable_finding(error, None),), mtime, now)
         odd = np.flatnonzero(table.size == NO_FILE)
@@ -202,19 +228,14 @@ class LTXReplica:
         paths = tuple(f"{folder}/{name}" for name in sorted(foreign))
         return _Level(table if there.all() else table.take(there), paths, tuple(problems), mtime, now)
 
-    def _with_sizes(self, table: LTXTable, folder: str, known: LTXTable) -> LTXTable:
-        """Sizes and times: LTX files are never changed, so only new ones are looked at."""
+    def _with_sizes(self, table: LTXTable, folder: str, before: _Level) -> LTXTable:
+        """Sizes and times: LTX files are never changed, so only new ones are looked at, and those that were new."""
         size, mtime = table.size.copy(), table.mtime_ns.copy()
-        have = {
-            (a, b): row for row, (a, b) in enumerate(zip(known.min_txid.tolist(), known.max_txid.tolist(), strict=True))
-        }
-        missing = []
-        for row, key in enumerate(zip(table.min_txid.tolist(), table.max_txid.tolist(), strict=True)):
-            if (old := have.get(key)) is None:
-                missing.append(row)
-            else:
-                size[row], mtime[row] = known.size[old], known.mtime_ns[old]
-        listing = [table[row].name for row in missing]
+        known = before.table.take(before.table.mtime_ns < before.listed_ns - _SETTLED_NS)
+        at, source = _common(table, known)
+        size[at], mtime[at] = known.size[source], known.mtime_ns[source]
+        missing = np.flatnonzero(size < 0)
+        listing = [table[row].name for row in missing.tolist()]
         size[missing], mtime[missing] = self.storage.stat_many(folder, listing)
         return replace(table, size=size, mtime_ns=mtime, time_ns=mtime)
 
@@ -234,12 +255,13 @@ class LTXReplica:
         return time_ns // _MS != info.mtime_ns // _MS
 
     def _header_time(self, info: LTXInfo) -> int:
-        """The header's timestamp, in ns; the mtime where the header cannot be read."""
+        """The header's timestamp, in ns; the mtime where the header cannot be read, or has a time that no file has."""
         try:
             with self.storage.open(self.file_path(info)) as file:
-                return ltx.LTXHeader.parse(file.read_at(ltx.HEADER_SIZE, 0)).timestamp_ns
+                found = ltx.LTXHeader.parse(file.read_at(ltx.HEADER_SIZE, 0)).timestamp_ns
         except (LitetuiError, ltx.LTXError):
             return info.mtime_ns
+        return found if -(1 << 63) <= found < 1 << 63 else info.mtime_ns
 
     # ---- what it holds
 
@@ -268,8 +290,8 @@ class LTXReplica:
         return TimeRange(int(times.min()), int(times.max())) if len(times) else None
 
     def has_data(self) -> bool:
-        """Whether there is any file to restore from."""
-        return len(self.table) > 0
+        """Whether there is any file to restore from, or something that cannot be read."""
+        return len(self.table) > 0 or bool(self.problems())
 
     def foreign(self) -> list[str]:
         """Paths of what lies in the levels' folders and is no LTX file by its name."""

@@ -12,6 +12,7 @@ import xxhash
 from litetui.errors import DamageError
 from litetui.format import wal
 from litetui.jobs.progress import CancelToken, Reporter
+from litetui.ops.breaks import FrameFault, cut_frame, fault_of
 from litetui.ops.chain import frame_fault
 from litetui.ops.wals import read_index
 from litetui.replica.file import FileReplica
@@ -43,7 +44,9 @@ class TransactionTable:
 class FrameTable:
     """The frames of one WAL in columns, and why the valid ones end before the file does (`problem`).
 
-    `header` is None where the WAL has none that can be read. `hashes` is empty unless it was asked for.
+    `header` is None where the WAL has none that can be read. `hashes` is empty unless it was asked for. `fault` is what
+    the first frame that is not valid holds and should hold; None where all are, or where a file cannot be read on. A
+    fault without a problem is a frame that a writer may be at.
     """
 
     generation: str
@@ -54,6 +57,7 @@ class FrameTable:
     valid_frames: int
     hashes: U64
     problem: DamageError | None
+    fault: FrameFault | None = None
 
     def __len__(self) -> int:
         return len(self.pages)
@@ -123,6 +127,7 @@ def read_frames(
     header: wal.WALHeader | None = None
     problem: DamageError | None = None
     state, valid, seen = (0, 0), 0, 0
+    broken: list[bytes] = []  # the first frame that is not valid, and the one after it
     try:
         for batch in read_index(replica, table, rows, tail=plain):
             if cancel:
@@ -138,6 +143,9 @@ def read_frames(
                 state = block.state
                 if block.fault:
                     problem = frame_fault(batch, block.fault, valid)
+                    broken = [f.tobytes() for f in batch.frames[block.valid : block.valid + 2]]
+            elif len(broken) == 1:
+                broken += [f.tobytes() for f in batch.frames[:1]]
             blocks.append(block)
             seen += batch.frames.nbytes
             if report:
@@ -145,6 +153,15 @@ def read_frames(
             batch.release()
     except DamageError as error:
         problem = problem or error
+    fault: FrameFault | None = None
+    if header is not None and broken:
+        fault = fault_of(header, index, valid, state, broken)
+    elif header is not None and problem is not None and problem.code == "partial-frame" and problem.offset:
+        fault = cut_frame(header, valid, problem.offset)
+    elif header is not None and problem is None and plain:
+        frames, end = sum(len(b.pages) for b in blocks), (table[rows[-1]].offset or 0) + table[rows[-1]].size
+        if header.end_of(frames) < end < header.end_of(frames + 1):
+            fault = cut_frame(header, frames, end, may_grow=True)
     return FrameTable(
         generation,
         index,
@@ -154,6 +171,7 @@ def read_frames(
         valid,
         np.concatenate(digests),
         problem,
+        fault,
     )
 
 

@@ -28,7 +28,7 @@ from pathlib import Path
 from hypothesis import strategies as st
 
 from litetui.errors import LitetuiError
-from litetui.format.ltx import LTXHeader, encode
+from litetui.format.ltx_header import LTXHeader
 from litetui.format.names import format_ltx
 from litetui.ops import restore as ops
 from litetui.ops import validate, verdict_text
@@ -40,6 +40,7 @@ from litetui.replica.detect import open_any
 from tests import damage as v03
 from tests import ltx_reader
 from tests.damage import DAY, Damage, Entry, Failure, Files, Outcome
+from tests.ltx_encode import encode
 from tests.ltx_truth import (
     SNAPSHOTS,
     Item,
@@ -528,7 +529,7 @@ class Judge:
     def _misfit(self, txid: int) -> bool:
         """Whether a sound file that would follow on does not fit to the state there: nothing tells which is wrong."""
         return any(
-            i.file is not None and after(state, i) is None
+            i.file is not None and ((new := after(state, i)) is None or new.owed)
             for i in self.items
             if i.low <= txid + 1 <= i.high
             for state in self.states.get(txid, ())

@@ -28,8 +28,11 @@ import fastcrc
 import lz4.block
 import lz4.frame
 
-from litetui.format.ltx import NO_CHECKSUM, Decoder, LTXError, LTXHeader, encode
+from litetui.format.ltx import Decoder
+from litetui.format.ltx_header import NO_CHECKSUM, LTXError, LTXHeader
+from litetui.format.ltx_small import decode_small
 from tests import ltx_reader
+from tests.ltx_encode import encode
 
 PAGE_SIZES = (512, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
 SECONDS = 5.0  # for one input
@@ -252,10 +255,14 @@ def decode(data: bytes) -> tuple[Decoder, dict[int, bytes]]:
 
 def judge(data: bytes, way: str, parents: tuple[bytes, ...]) -> tuple[str, str]:
     """`refused` and its code, or `accepted`. Raises Wrong."""
+    small = None
     try:
         with _alarm():
+            small = decode_small(data)
             decoder, pages = decode(data)
     except LTXError as error:
+        if small is not None:
+            raise Wrong(f"taken at once, though the decoder refuses it: {error}") from None
         if not 0 <= error.offset <= len(data):
             raise Wrong(f"the place {error.offset} of {error} is not in {len(data)} bytes") from None
         if ltx_reader.read(data) is not None:
@@ -265,6 +272,10 @@ def judge(data: bytes, way: str, parents: tuple[bytes, ...]) -> tuple[str, str]:
         raise Wrong(f"more than {SECONDS} seconds for {len(data)} bytes") from None
     except Exception as error:
         raise Wrong(f"{type(error).__name__}: {error}") from error
+    if small is not None:
+        at_once = dict(zip(small[1].pages.tolist(), (row.tobytes() for row in small[1].images), strict=True))
+        if small[0] != decoder.header or at_once != pages:
+            raise Wrong("taken at once, but not as the decoder takes it")
     found = ltx_reader.read(data)
     if found is None:
         raise Wrong("accepted, though the plain reader refuses it")

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from litetui.format import names
-from litetui.format.ltx import LTXHeader, encode
+from litetui.format.ltx_header import LTXHeader
+from tests.ltx_encode import encode
 
 MS = 1_000_000
 T0 = 1_700_000_000_000 * MS  # ns, in whole milliseconds as Litestream sets it

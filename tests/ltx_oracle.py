@@ -6,8 +6,8 @@ wrote: it reads both encodings of a page. What 0.5.5 differs in, seen from its r
 * each page is a whole LZ4 frame, its flag 0 (0.5.17: an LZ4 block with its length, flag 1, which 0.5.5 refuses to read)
 * no -dry-run and no -json; -txid is there, though its help does not say so
 * it may lose the transactions between a sync and a checkpoint that restarts the WAL: states until the next snapshot may
-  fail SQLite's check, also as its own restore makes them. Where pages that the database grew by are lost with them,
-  litetui refuses ("missing-page"); Litestream only if the chain holds no other image of them, an older or a newer one
+  fail SQLite's check, also as its own restore makes them. Where pages that the database grew by are lost with them, and
+  no later file brings them, litetui refuses ("missing-page"); Litestream only if there is no older image of them either
 * a TXID that no file ends with, or that is not there yet: it restores the last state before it and exits with 0; 0.5.17
   and litetui refuse
 * a time before the oldest file of level 0: "timestamp does not exist"; 0.5.17 and litetui look at all levels

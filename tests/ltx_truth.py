@@ -8,12 +8,13 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
-from litetui.format.ltx import LTXHeader, encode
+from litetui.format.ltx_header import LTXHeader
 from litetui.format.names import format_bucket_level, format_ltx
 from tests import damage as v03
 from tests import ltx_reader
 from tests.damage import DAY, Entry, Files
 from tests.ltx_build import MS, SECOND, T0, LTXHistory
+from tests.ltx_encode import encode
 from tests.ltx_reader import LTXFile
 
 _LTX = re.compile(r"(?:ltx/([0-9])|000([0-9]))/([0-9a-f]{16})-([0-9a-f]{16})\.ltx")
@@ -198,13 +199,14 @@ def items(files: Mapping[str, Entry]) -> list[Item]:
 
 @dataclass(frozen=True)
 class State:
-    """The database after a file."""
+    """The database after a file. `owed`: pages that it grew by, and that have not come yet."""
 
     high: int
     page_size: int
     commit: int
     checksum: int
     pages: Mapping[int, bytes]
+    owed: frozenset[int] = frozenset()
 
     @property
     def database(self) -> bytes:
@@ -219,13 +221,13 @@ def after(state: State | None, item: Item) -> State | None:
         return None
     before = {} if state is None or item.low == 1 else state.pages
     grown = range((0 if state is None or item.low == 1 else state.commit) + 1, file.commit + 1)
-    if any(n not in file.pages for n in grown):
-        return None
+    before_owed = frozenset() if state is None or item.low == 1 else state.owed
+    owed = frozenset(n for n in before_owed.union(grown) if n not in file.pages and n <= file.commit)
     linked = state is not None and item.low == state.high + 1 and file.pre_apply and state.checksum
     if state is not None and linked and file.pre_apply != state.checksum:
         return None
     pages = {n: image for n, image in {**before, **file.pages}.items() if n <= file.commit}
-    return State(item.high, file.page_size, file.commit, file.post_apply, pages)
+    return State(item.high, file.page_size, file.commit, file.post_apply, pages, owed)
 
 
 def chosen(found: Iterable[Item]) -> list[Item]:
@@ -247,7 +249,7 @@ def merged(chain: Iterable[Item]) -> State | None:
         state = after(state, item)
         if state is None:
             return None
-    return state
+    return None if state is None or state.owed else state
 
 
 def reachable(found: Iterable[Item]) -> dict[int, list[State]]:
@@ -262,7 +264,8 @@ def reachable(found: Iterable[Item]) -> dict[int, list[State]]:
             known = out.get(item.high, [])
             if state is not None and all((s.commit, s.pages) != (state.commit, state.pages) for s in known):
                 out.setdefault(item.high, []).append(state)
-    return out
+    whole = {txid: [s for s in states if not s.owed] for txid, states in out.items()}
+    return {txid: states for txid, states in whole.items() if states}
 
 
 def contradicts(whole: Item, found: Iterable[Item]) -> bool:

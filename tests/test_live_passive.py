@@ -18,6 +18,7 @@ from litetui.ops.verdict import DEPTHS, LiveCheck
 from litetui.replica import FileReplica
 from litetui.replica.detect import open_any
 from litetui.replica.ltx import LTXReplica
+from tests.ltx_encode import encode
 from tests.test_oracle import Application, indexes, litestream, litetui, real, until
 
 CHECKS = 6
@@ -122,7 +123,7 @@ def garble(path: Path) -> int:
         ]
     number, image = pages[len(pages) // 2]
     pages[len(pages) // 2] = number, image[:-7] + bytes([image[-7] ^ 1]) + image[-6:]
-    path.write_bytes(ltx.encode(decoder.header, pages))
+    path.write_bytes(encode(decoder.header, pages))
     os.utime(path, ns=(info.st_atime_ns, info.st_mtime_ns))
     return number
 

@@ -88,7 +88,7 @@ def validate(
 
             live = live_check.passive(r, database, scratch=scratch, report=report, cancel=cancel)
             result = advise(result.with_live(live), database)
-    _print(result, clean, replica, as_json)
+    _print(result, clean, as_json)
     return result.exit_code
 
 
@@ -110,7 +110,7 @@ def _check_database(path: str) -> None:
         )
 
 
-def _print(result: Report, clean: CleanPoint | None, replica: str, as_json: bool) -> None:
+def _print(result: Report, clean: CleanPoint | None, as_json: bool) -> None:
     from litetui.ops import verdict_text
 
     if as_json:
@@ -124,9 +124,15 @@ def _print(result: Report, clean: CleanPoint | None, replica: str, as_json: bool
         return
     click.echo(f"\n{printable(clean.words)}")
     if clean.pos is not None:
+        from litetui.format.position import TXID
         from litetui.ops.target import option
+        from litetui.ops.verdict import LTX
 
-        click.echo(f"  restore it: litetui restore {shlex.quote(printable(replica))} -o OUT {option(clean.pos)}")
+        target = option(clean.pos)
+        levels = isinstance(clean.pos, TXID) and result.default is not None and result.default.generation == LTX
+        if levels and clean.first_bad is None:
+            target = "--to-last-good"  # it may be had only around a damaged file, which --txid does not go
+        click.echo(f"  restore it: litetui restore {shlex.quote(printable(result.path))} -o OUT {target}")
 
 
 def _clean_json(clean: CleanPoint) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from litetui.cli.common import (
     as_json_option,
     database_option,
     generation_option,
-    interruptible,
     open_any,
     open_replica,
     print_json,
@@ -22,12 +21,11 @@ from litetui.cli.common import (
     time_or_none,
 )
 from litetui.cli.main import cli
-from litetui.errors import LitetuiError, UsageError
+from litetui.errors import LitetuiError, UnreadableError, UsageError
 from litetui.units import format_age, format_size, format_time, printable
 
 if TYPE_CHECKING:
     from litetui.ops.lag import Lag
-    from litetui.ops.ltx_survey import LevelStats
     from litetui.replica.file import FileReplica
     from litetui.replica.ltx import LTXReplica
     from litetui.replica.types import Finding
@@ -45,7 +43,7 @@ def info(replica: str, database: str | None, as_json: bool) -> None:
 
     r, now = open_any(replica), time.time_ns()
     if isinstance(r, LTXReplica):
-        return _info_ltx(r, now, as_json)
+        return _info_ltx(r, now, database, as_json)
     s = survey(r, now)
     position, problem = _position_of_newest(r)
     attention = [*s.findings, *(f for f in (problem, another_database(r)) if f)]
@@ -103,11 +101,12 @@ def info(replica: str, database: str | None, as_json: bool) -> None:
     return None
 
 
-def _info_ltx(r: LTXReplica, now: int, as_json: bool) -> None:
+def _info_ltx(r: LTXReplica, now: int, database: str | None, as_json: bool) -> None:
     """The same of a v0.5 replica."""
     from litetui.ops.ltx_survey import survey
 
     s, span = survey(r), r.times
+    behind = _lag(database, r) if database else None
     data = {
         "path": r.path,
         "layout": r.layout(),
@@ -125,11 +124,12 @@ def _info_ltx(r: LTXReplica, now: int, as_json: bool) -> None:
     }
     if as_json:
         return print_json(data)
-    verdict = (
-        f"latest does not restore: {s.why_not}"
-        if s.why_not
-        else f"names complete to {data['end']}; content not checked"
-    )
+    if r.problems():
+        verdict = "unknown: a part of the replica cannot be read"
+    elif s.why_not:
+        verdict = f"latest does not restore: {s.why_not}"
+    else:
+        verdict = f"names complete to {data['end']}; content not checked"
     rows: list[tuple[str, Any]] = [
         ("replica", data["path"]),
         ("verdict", verdict),
@@ -144,15 +144,12 @@ def _info_ltx(r: LTXReplica, now: int, as_json: bool) -> None:
         ("size", format_size(sum(level.size for level in s.levels))),
         ("newest file", f"{data['newest_file']} ({format_age(span.end_ns, now)})" if span else "none"),
         ("position", data["position"] or "none"),
+        *(_lag_rows(behind, now) if behind else []),
     ]
     for key, value in rows:
         click.echo(f"{key:<12} {printable(str(value))}")
     _print_attention(s.findings)
     return None
-
-
-def _level_words(x: LevelStats) -> str:
-    return f"{x.files} files, {format_size(x.size)}, TXIDs {x.min_txid:016x} to {x.max_txid:016x}"
 
 
 def _attention(finding: Finding) -> dict[str, Any]:
@@ -170,7 +167,7 @@ def _print_attention(findings: Iterable[Finding]) -> None:
         click.echo(f"{f.severity:<12} {f.code}: {printable(f.message)}{hint}")
 
 
-def _lag(database: str, replica: FileReplica) -> Lag:
+def _lag(database: str, replica: FileReplica | LTXReplica) -> Lag:
     from litetui.ops.lag import lag
 
     return lag(database, replica)
@@ -274,59 +271,6 @@ def wal_files(replica: str, generation: str | None, index: str | None, as_json: 
     )  # fmt: skip
 
 
-@cli.command()
-@click.argument("replica", type=PATH)
-@click.option("--generation", metavar="G", required=True, help="The generation (16 hex digits).")
-@click.option("--index", metavar="I", required=True, help="The WAL's index (8 hex digits, as printed).")
-@as_json_option
-def frames(replica: str, generation: str, index: str, as_json: bool) -> None:
-    """The frames and transactions of one WAL."""
-    from litetui.ops.frames import read_frames
-    from litetui.ops.target import parse_index
-
-    r = open_replica(replica)
-    number = parse_index(index)
-    r.generation_stats(generation)
-    with interruptible() as cancel:
-        table = read_frames(r, generation, number, cancel=cancel)
-    if table.header is None and table.problem is not None:
-        raise table.problem
-    done = table.transactions
-    ends = zip(done.first_frame.tolist(), done.last_frame.tolist(), done.end_offset.tolist(),
-               done.pages.tolist(), done.database_pages.tolist(), strict=True)  # fmt: skip
-    if as_json:
-        return print_json(
-            {
-                "generation": generation,
-                "index": number,
-                "page_size": table.page_size,
-                "checksum_order": table.checksum_order,
-                "salt1": table.salt1,
-                "salt2": table.salt2,
-                "frames": [
-                    {"frame": i, "offset": table.offset(i), "page": page, "commit": commit,
-                     "valid": i < table.valid_frames}
-                    for i, (page, commit) in enumerate(zip(table.pages.tolist(), table.commits.tolist(), strict=True))
-                ],
-                "transactions": [
-                    {"transaction": n, "first_frame": a, "last_frame": b, "end_offset": end, "pages": pages,
-                     "database_pages": size} for n, (a, b, end, pages, size) in enumerate(ends)
-                ],
-            }
-        )  # fmt: skip
-    click.echo(
-        f"WAL {generation}/{number:08x}: {len(table)} frames, {len(done)} transactions, pages of {table.page_size}, "
-        f"checksums {table.checksum_order}-endian, salts {table.salt1:08x} {table.salt2:08x}"
-    )
-    print_table(
-        [">transaction", ">first frame", ">last frame", ">end offset", ">pages", ">database pages"],
-        [[n, *row] for n, row in enumerate(ends)],
-    )
-    if table.problem is not None:
-        click.echo(f"the valid frames end here: {printable(str(table.problem))}")
-    return None
-
-
 def _position(replica: FileReplica, generation: str) -> str | None:
     """The position of a generation, None where its newest WAL cannot be read."""
     if any(f.code == "unreadable" for f in replica.problems(generation)):
@@ -373,7 +317,7 @@ def ltx(replica: str, level: str, as_json: bool) -> None:
         table = table.of_level(int(level))
     rows = (table[row] for row in range(len(table)))
     if as_json:
-        return print_json_rows(
+        print_json_rows(
             {
                 "level": x.level,
                 "min_txid": f"{x.min_txid:016x}",
@@ -383,10 +327,13 @@ def ltx(replica: str, level: str, as_json: bool) -> None:
             }
             for x in rows
         )
-    return print_table(
-        [">level", "min_txid", "max_txid", ">size", "created"],
-        [
-            (x.level, f"{x.min_txid:016x}", f"{x.max_txid:016x}", format_size(x.size), format_time(x.time_ns))
-            for x in rows
-        ],
-    )
+    else:
+        print_table(
+            [">level", "min_txid", "max_txid", ">size", "created"],
+            [
+                (x.level, f"{x.min_txid:016x}", f"{x.max_txid:016x}", format_size(x.size), format_time(x.time_ns))
+                for x in rows
+            ],
+        )
+    for finding in found.problems():  # the list is not whole
+        raise UnreadableError("list LTX files", finding.message, hint=finding.hint)

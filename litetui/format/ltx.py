@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import functools
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 import fastcrc
 import lz4.block
@@ -22,23 +21,21 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
-from litetui.format.dbheader import is_page_size, lock_page
+from litetui.format.buffered import Buffered, Readable
+from litetui.format.dbheader import lock_page
+from litetui.format.ltx_header import HEADER_SIZE, NO_CHECKSUM, LTXError, LTXHeader
 
-MAGIC = b"LTX1"
-HEADER_SIZE = 100
 TRAILER_SIZE = 16
 LEAST_SIZE = HEADER_SIZE + 6 + 9 + TRAILER_SIZE  # no page, an index of its end alone
-NO_CHECKSUM = 2
 SIZED = 1  # a page's flag: its LZ4 block's length is written
 BATCH_BYTES = 1 << 20  # so much stays in the processor's cache
 
 _CHUNK = 256 << 10
 _BIT63 = 1 << 63
-_FRAME_HEADER = b"\x04\x22\x4d\x18\x64\x40\xa7"  # what Litestream writes before an old-style page
+FRAME_HEADER = b"\x04\x22\x4d\x18\x64\x40\xa7"  # what Litestream writes before an old-style page
 _LARGEST_FRAME = (64 << 10) + 1024
-_HEADER = struct.Struct(">4sIIIQQqQQQIIQ")
 _PAGE = struct.Struct(">IH")
-_SIZED_PAGE = struct.Struct(">IHI")
+SIZED_PAGE = struct.Struct(">IHI")
 _FRAMED_PAGE = struct.Struct(">IH7s")
 _FRAME_SIZE = struct.Struct("<I")
 _FRAME_END = struct.Struct("<II")
@@ -46,107 +43,6 @@ _END = struct.Struct(">QQQ")
 
 U8 = npt.NDArray[np.uint8]
 U32 = npt.NDArray[np.uint32]
-
-
-class LTXError(Exception):
-    """The bytes are no sound LTX file. `offset` is the place in the file, `page` the number of the page it is in."""
-
-    def __init__(self, cause: str, offset: int, code: str = "ltx-invalid", page: int | None = None) -> None:
-        super().__init__(cause)
-        self.offset = offset
-        self.code = code
-        self.page = page
-
-
-class Readable(Protocol):
-    def read(self, size: int, /) -> bytes: ...
-
-
-@dataclass(slots=True)  # frozen would be 2 µs more for each file, of 15
-class LTXHeader:
-    """The first 100 bytes of an LTX file.
-
-    commit        the database's size in pages after it was applied
-    timestamp_ms  milliseconds since the epoch
-    pre_apply     the database's checksum before, 0 where none is kept (Litestream keeps none)
-    wal_offset, wal_size, salt1, salt2  the bytes of the WAL that it came from; 0 in compacted files
-    """
-
-    page_size: int
-    commit: int
-    min_txid: int
-    max_txid: int
-    timestamp_ms: int
-    flags: int = NO_CHECKSUM
-    pre_apply: int = 0
-    wal_offset: int = 0
-    wal_size: int = 0
-    salt1: int = 0
-    salt2: int = 0
-    node_id: int = 0
-
-    @property
-    def is_snapshot(self) -> bool:
-        """Whether it must hold the whole database: it begins with the first transaction."""
-        return self.min_txid == 1
-
-    @property
-    def timestamp_ns(self) -> int:
-        return self.timestamp_ms * 1_000_000
-
-    def pack(self) -> bytes:
-        data = _HEADER.pack(
-            MAGIC,
-            self.flags,
-            self.page_size,
-            self.commit,
-            self.min_txid,
-            self.max_txid,
-            self.timestamp_ms,
-            self.pre_apply,
-            self.wal_offset,
-            self.wal_size,
-            self.salt1,
-            self.salt2,
-            self.node_id,
-        )
-        return data + bytes(HEADER_SIZE - len(data))
-
-    @classmethod
-    def parse(cls, data: bytes) -> LTXHeader:
-        """Read and check the header. Raises LTXError."""
-        if not data:
-            raise LTXError("the file is empty", 0, "empty-file")
-        if data[:4] != MAGIC[: len(data)]:
-            raise LTXError("it does not begin like an LTX file", 0)
-        if len(data) < HEADER_SIZE:
-            raise LTXError(f"the file ends in its header, after {len(data)} bytes: it was cut", len(data), "truncated")
-        _, flags, page_size, commit, first, last, timestamp, *rest = _HEADER.unpack_from(data)
-        header = cls(page_size, commit, first, last, timestamp, flags, *rest)
-        wrong = header._wrong()
-        if wrong is not None:
-            raise LTXError(*wrong)
-        return header
-
-    def _wrong(self) -> tuple[str, int] | None:
-        """What the rules of the format do not allow, and where."""
-        if self.flags & ~NO_CHECKSUM:
-            return f"unknown flags {self.flags:08x}", 4
-        if not is_page_size(self.page_size):
-            return f"{self.page_size} is no page size of SQLite", 8
-        if not self.commit:
-            return "a database of no pages: Litestream writes no such file", 12
-        if not 1 <= self.min_txid <= self.max_txid:
-            return f"TXIDs {self.min_txid:016x} to {self.max_txid:016x} are no range", 16
-        if max(self.wal_offset, self.wal_size) >> 63:
-            return "a negative place in the WAL", 48
-        if not self.wal_offset and (self.salt1 or self.salt2 or self.wal_size):
-            return "salts or a size of the WAL without its offset", 48
-        if self.pre_apply and (self.flags & NO_CHECKSUM or self.is_snapshot):
-            return "a checksum from before it where there can be none", 40
-        if not self.flags & NO_CHECKSUM and not self.is_snapshot and not self.pre_apply >> 63:
-            return "the checksum from before it is missing", 40
-        return None
 
 
 @dataclass(slots=True)
@@ -203,7 +99,7 @@ class Decoder:
 
     def __init__(self, source: Readable) -> None:
         """Reads the header. Raises LTXError."""
-        self._reader = _Reader(source)
+        self._reader = Buffered(source)
         head = self._reader.upto(HEADER_SIZE)
         self.header = LTXHeader.parse(head)
         self.trailer = _NO_TRAILER
@@ -263,11 +159,11 @@ class Decoder:
         """Pages with their length that the buffer holds whole, in one tight loop. It ends before whatever is unusual or
         wrong: `batches` looks at that."""
         reader, page_size, commit = self._reader, self.header.page_size, self.header.commit
-        lock, last, largest = lock_page(page_size), self._last, _largest_block(page_size)
+        lock, last, largest = lock_page(page_size), self._last, largest_block(page_size)
         buffer, pos, end = reader.window(0)
         view, base, room = memoryview(buffer), reader.offset - pos, most - len(run.pages)
         pages, starts, rows = run.pages, run.starts, run.rows
-        decompress, unpack = lz4.block.decompress, _SIZED_PAGE.unpack_from
+        decompress, unpack = lz4.block.decompress, SIZED_PAGE.unpack_from
         try:
             while room > 0 and end - pos >= 10:
                 page, flag, size = unpack(buffer, pos)
@@ -289,7 +185,7 @@ class Decoder:
     def _read_framed(self, run: _Run, most: int) -> None:
         """The same for pages as LZ4 frames, of the form that Litestream writes."""
         reader, page_size, commit = self._reader, self.header.page_size, self.header.commit
-        lock, last, largest = lock_page(page_size), self._last, _largest_block(page_size)
+        lock, last, largest = lock_page(page_size), self._last, largest_block(page_size)
         buffer, pos, end = reader.window(0)
         view, base, room = memoryview(buffer), reader.offset - pos, most - len(run.pages)
         try:
@@ -301,7 +197,7 @@ class Decoder:
                     break
                 image = lz4.block.decompress(view[block:stop], uncompressed_size=page_size)
                 found = (0, xxhash.xxh32_intdigest(image))
-                if len(image) != page_size or frame != _FRAME_HEADER or _FRAME_END.unpack_from(buffer, stop) != found:
+                if len(image) != page_size or frame != FRAME_HEADER or _FRAME_END.unpack_from(buffer, stop) != found:
                     break
                 run.add(page, base + pos, buffer[pos : pos + 6], image)
                 last, pos, room = page, stop + 8, room - 1
@@ -313,7 +209,7 @@ class Decoder:
     def _read_block(self, page: int, at: int, size: int) -> bytes:
         """A page as one LZ4 block."""
         page_size = self.header.page_size
-        if not 0 < size <= _largest_block(page_size):
+        if not 0 < size <= largest_block(page_size):
             raise LTXError(f"{size} bytes of LZ4 for page {page} of {page_size}", at + 6, page=page)
         return _decompress(self._reader.take(size, f"page {page}"), page_size, page, at)
 
@@ -324,7 +220,7 @@ class Decoder:
         head = reader.take(11, f"page {page}")
         size = int.from_bytes(head[7:], "little")
         length = size & 0x7FFFFFFF
-        if head[:7] != _FRAME_HEADER or not 0 < length <= 64 << 10:
+        if head[:7] != FRAME_HEADER or not 0 < length <= 64 << 10:
             reader.back(11)
             return self._read_odd_frame(page, at)
         body = reader.take(length + 8, f"page {page}")
@@ -400,9 +296,19 @@ class Decoder:
         self.trailer = Trailer(post, wanted)
 
 
-def _largest_block(page_size: int) -> int:
+def checksum_of(crc: int) -> bytes:
+    """The checksum of that CRC-64, as it is stored."""
+    return (crc | _BIT63).to_bytes(8, "big")
+
+
+def largest_block(page_size: int) -> int:
     """Bytes that LZ4 makes of a page at the most, and some more."""
     return page_size + page_size // 255 + 64
+
+
+def least_stored(page_size: int) -> int:
+    """Bytes that a page takes in a file at the least: its header, and LZ4 at its best."""
+    return 10 + page_size // 255
 
 
 def _decompress(block: bytes, page_size: int, page: int, at: int) -> bytes:
@@ -446,86 +352,3 @@ def _varint(value: int) -> bytes:
         value >>= 7
     out.append(value)
     return bytes(out)
-
-
-# ---- writing, for tests and builders
-
-
-def encode(header: LTXHeader, pages: Iterable[tuple[int, bytes]], *, sized: bool = True, post_apply: int = 0) -> bytes:
-    """A whole file. `sized`: the encoding of v0.5.16 on, else the one before it. Pages as they come, unchecked."""
-    head = header.pack()
-    out = bytearray(head)
-    crc = fastcrc.crc64.go_iso(head)
-    index = bytearray()
-    for page, image in pages:
-        at = len(out)
-        start = page.to_bytes(4, "big") + (SIZED if sized else 0).to_bytes(2, "big")
-        block = lz4.block.compress(image, store_size=False)
-        if sized:
-            start += len(block).to_bytes(4, "big")
-            out += start + block
-        else:
-            if len(block) >= len(image):  # a frame keeps as it is what does not get smaller
-                block = image
-            length = len(block) | (1 << 31 if block is image else 0)
-            out += start + _FRAME_HEADER + length.to_bytes(4, "little") + block + bytes(4)
-            out += xxhash.xxh32_intdigest(image).to_bytes(4, "little")
-        crc = fastcrc.crc64.go_iso(start + image, crc)
-        index += pack_index([page], [at, len(out)])
-    index += b"\0"
-    index += len(index).to_bytes(8, "big")
-    end = bytes(6) + index + post_apply.to_bytes(8, "big")
-    crc = fastcrc.crc64.go_iso(end, crc)
-    return bytes(out) + end + (crc | _BIT63).to_bytes(8, "big")
-
-
-class _Reader:
-    """Exact reads through a buffer. `offset` is the place in the file, `at` the one in the buffer."""
-
-    def __init__(self, source: Readable) -> None:
-        self._read = source.read
-        self._buffer = b""
-        self._base = 0  # of the buffer in the file
-        self.at = 0
-
-    @property
-    def offset(self) -> int:
-        return self._base + self.at
-
-    def window(self, size: int) -> tuple[bytes, int, int]:
-        """The buffer, the present place in it and its end; it has so many bytes from there, if the file has."""
-        at = self.at
-        if len(self._buffer) - at < size:
-            parts = [self._buffer[at:]] if at < len(self._buffer) else []
-            have = len(self._buffer) - at
-            while have < size and (more := self._read(max(_CHUNK, size - have))):
-                parts.append(more)
-                have += len(more)
-            self._base += at
-            self._buffer, self.at = parts[0] if len(parts) == 1 else b"".join(parts), 0
-        return self._buffer, self.at, len(self._buffer)
-
-    def upto(self, size: int) -> bytes:
-        """So many bytes, fewer only at the end of the file."""
-        buffer, at, _ = self.window(size)
-        out = buffer[at : at + size]
-        self.at = at + len(out)
-        return out
-
-    def take(self, size: int, what: str) -> bytes:
-        at = self.at
-        out = self._buffer[at : at + size]
-        if len(out) == size:
-            self.at = at + size
-            return out
-        out = self.upto(size)
-        if len(out) < size:
-            raise LTXError(f"the file ends inside {what}: it was cut", self.offset, "truncated")
-        return out
-
-    def skip(self, size: int) -> None:
-        self.at += size
-
-    def back(self, size: int) -> None:
-        """Go back over bytes that were taken from the window."""
-        self.at -= size

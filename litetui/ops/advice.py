@@ -58,7 +58,7 @@ def _living(report: Report, where: str, database: str | None) -> str:
     if database is not None and not os.path.exists(database):
         return f"{printable(database)} is not there: it cannot bring a new snapshot"
     if report.default is not None and report.default.generation == LTX:
-        return _living_levels(database)
+        return _living_levels(where, database)
     if database is None:
         return (
             "if the database lives, a new snapshot saves its present state (where Litestream replicates it, --db DB "
@@ -81,9 +81,10 @@ def _living(report: Report, where: str, database: str | None) -> str:
     )
 
 
-def _living_levels(database: str | None) -> str:
+def _living_levels(where: str, database: str | None) -> str:
     """The same for a replica of Litestream 0.5, which alone writes into it."""
-    command = "litestream replicate -once -force-snapshot"
+    name = "DB" if database is None else shlex.quote(printable(os.path.abspath(database)))
+    command = f"litestream replicate -once -force-snapshot {name} file://{where}"
     if database is None:
         return f"if the database lives, a new snapshot saves its present state; stop Litestream 0.5, then: {command}"
     path = os.path.realpath(database)
@@ -97,9 +98,9 @@ def _lost(report: Report, at: GenerationReport, where: str) -> list[str]:
     """What is still to be had."""
     if at.restorable_to is not None and at.restorable_until_ns is not None:
         until = format_time(at.restorable_until_ns)
-        return [
-            f"if the database is lost, the state of {until}: litetui restore {where} -o OUT {option(at.restorable_to)}"
-        ]
+        # the same TXID may be had only around a damaged file, which --txid does not go
+        target = "--to-last-good" if at.generation == LTX else option(at.restorable_to)
+        return [f"if the database is lost, the state of {until}: litetui restore {where} -o OUT {target}"]
     other = report.older
     if other is None or other.restorable_until_ns is None:
         return []

@@ -14,6 +14,7 @@ from litetui.primary import guard
 from litetui.primary.meta import Meta
 from litetui.primary.shadow import RealWAL, Shadow, ShadowReader, next_salt
 from litetui.replica.file import FileReplica
+from litetui.replica.ltx import LTXReplica
 from litetui.replica.storage import unreadable
 
 
@@ -41,7 +42,7 @@ class Lag:
         return max(0.0, (now_ns - self.since_ns) / 1e9) if self.bytes and self.since_ns is not None else 0.0
 
 
-def lag(database: str, replica: FileReplica, *, versions: bool = True) -> Lag:
+def lag(database: str, replica: FileReplica | LTXReplica, *, versions: bool = True) -> Lag:
     """Look at the WAL and at the end of the replica's newest generation. Raises LitetuiError."""
     path = os.path.realpath(database)
     if not os.path.isfile(path):
@@ -51,7 +52,10 @@ def lag(database: str, replica: FileReplica, *, versions: bool = True) -> Lag:
     meta = Meta(path)
     try:
         watch = guard.look(path, meta.path, versions=versions)
-        behind, since, why = _behind(path + "-wal", replica)
+        if isinstance(replica, LTXReplica):
+            behind, since, why = None, None, "litetui validate --db compares a replica of v0.5 with its database"
+        else:
+            behind, since, why = _behind(path + "-wal", replica)
         return Lag(path, watch, behind, since, why, meta.reasons())
     except OSError as error:
         raise unreadable(error, error.filename or meta.path) from None

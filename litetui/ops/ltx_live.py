@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from litetui.errors import PrimaryError
-from litetui.format import ltx, wal
+from litetui.format import wal
+from litetui.format.ltx_header import HEADER_SIZE, LTXError, LTXHeader
 from litetui.format.pagehash import U64, hash_pages
 from litetui.format.position import TXID
 from litetui.ops.reached import Reach, distance
@@ -27,7 +28,7 @@ _FAR = 1 << 16  # a salt-1 that is further away was drawn anew
 _OPERATION = "read the database's WAL"
 
 
-def lost_between(sync: ltx.LTXHeader, following: ltx.LTXHeader) -> str:
+def lost_between(sync: LTXHeader, following: LTXHeader) -> str:
     """What of the WAL two files of level 0, one TXID after the other, do not hold although the second goes on behind
     it; "" where that is nothing, or cannot be told. A file that holds the whole database needs nothing before it.
 
@@ -49,7 +50,7 @@ class Syncs:
 
     replica: LTXReplica
     database: str
-    _known: dict[int, ltx.LTXHeader] = field(init=False, default_factory=dict)
+    _known: dict[int, LTXHeader] = field(init=False, default_factory=dict)
 
     def reach(self, image: Image) -> Reach:
         """The first sync that has all that a look at the database saw, as the replica was listed last.
@@ -65,7 +66,7 @@ class Syncs:
             return Reach(None, words, passed=True)
         return Reach(TXID.of(found.max_txid), hashes=hashes)
 
-    def _sync(self, header: wal.WALHeader, end: int) -> ltx.LTXHeader | Reach:
+    def _sync(self, header: wal.WALHeader, end: int) -> LTXHeader | Reach:
         """The first sync of the WAL with that header that ends at or behind `end`, or why there is none."""
         table = self.replica.table.of_level(0)
         if not len(table):
@@ -101,13 +102,13 @@ class Syncs:
             "before: it is the replica of another database, or nobody replicates",
         )
 
-    def _header(self, info: LTXInfo) -> ltx.LTXHeader:
+    def _header(self, info: LTXInfo) -> LTXHeader:
         known = self._known.get(info.max_txid)
         if known is None:
             try:
                 with self.replica.open(info) as file:
-                    known = ltx.LTXHeader.parse(file.read_at(ltx.HEADER_SIZE, 0))
-            except ltx.LTXError as error:
+                    known = LTXHeader.parse(file.read_at(HEADER_SIZE, 0))
+            except LTXError as error:
                 raise self.replica.damage(info, error) from None
             self._known[info.max_txid] = known
         return known

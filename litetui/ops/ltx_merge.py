@@ -1,7 +1,5 @@
-"""The page merge of LTX files: each file of a chain in order, every checksum verified, the newest image of a page wins.
-
-What a file grows the database by it must carry itself: Litestream checks that only at the end of a restore, and only
-for pages that no earlier file had (FORMAT-v0.5-ltx, section 4).
+"""The page merge of LTX files: each file of a chain in order, every checksum verified, the newest image of a page wins,
+and every page that the database grew by must have come (ltx_growth.py).
 """
 
 from __future__ import annotations
@@ -10,19 +8,21 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
 from litetui.errors import DamageError, NoSuchTargetError
 from litetui.format import ltx
-from litetui.format.dbheader import lock_page
+from litetui.format.buffered import Readable
+from litetui.format.ltx_header import HEADER_SIZE, LTXError, LTXHeader
+from litetui.format.ltx_small import SMALL, decode_small
 from litetui.jobs.progress import CancelToken, Reporter
-from litetui.ops.ltx_plan import LTXPlan, chain_of, plan_from, to_last_good
+from litetui.ops.ltx_growth import Growth
+from litetui.ops.ltx_plan import LTXPlan, chain_of, left_out, plan_from, to_last_good
 from litetui.ops.pages import PageFile
 from litetui.ops.target import Target
 from litetui.replica.ltx import LTXReplica
 from litetui.replica.types import LTXInfo
 
-_SMALL = 1 << 20  # such files are read at once
+_AT_ONCE = 1 << 20  # such files are read at once
 _TOLD = 1 << 20  # so many bytes between two words of progress
 
 
@@ -38,32 +38,50 @@ class LTXChain:
         self._replica, self._alone = replica, alone
         self.page_size = 0
         self.commit = 0
-        self.header: ltx.LTXHeader | None = None
+        self.header: LTXHeader | None = None
+        self.growth = Growth()
+        self._files: list[LTXInfo] = []
+        self._watches = False  # whether the file that is read may change what growth knows
         self._post_apply = self._reached = 0
 
     def batches(self, info: LTXInfo) -> Iterator[ltx.PageBatch]:
         """The pages of the next file, all of them proved once the iterator has ended. Raises DamageError."""
         try:
-            with self._replica.open(info) as file:
-                decoder = ltx.Decoder(_Bytes(file.read_all()) if info.size <= _SMALL else file)
-                self._begin(info, decoder.header)
-                grows = not self._alone and decoder.header.commit > self.commit
-                fresh = _Fresh(self.commit, decoder.header) if grows else None
-                for batch in decoder.batches():
-                    if fresh is not None:
-                        fresh.add(batch.pages)
-                    yield batch
-        except ltx.LTXError as error:
+            if info.size > _AT_ONCE:
+                with self._replica.open(info) as file:
+                    yield from self._decoded(info, file)
+                return
+            data = self._replica.read(info)
+            small = decode_small(data) if info.size <= SMALL else None
+            if small is None:
+                yield from self._decoded(info, _Bytes(data))
+                return
+            header, batch = small
+            self._begin(info, header)
+            if self._watches:
+                self.growth.add(batch.pages)
+            yield batch
+            self._end(info, header, 0)
+        except LTXError as error:
             raise self._replica.damage(info, error) from None
-        if fresh is not None and (page := fresh.first_missing()) is not None:
-            cause = (
-                f"the database grows from {self.commit} to {decoder.header.commit} pages, but page {page} is missing"
-            )
-            raise self._fault(info, cause, "missing-page", 12)
-        self.commit = decoder.header.commit
-        self._post_apply, self._reached = decoder.trailer.post_apply, info.max_txid
 
-    def _begin(self, info: LTXInfo, header: ltx.LTXHeader) -> None:
+    def _decoded(self, info: LTXInfo, source: Readable) -> Iterator[ltx.PageBatch]:
+        decoder = ltx.Decoder(source)
+        self._begin(info, decoder.header)
+        for batch in decoder.batches():
+            if self._watches:
+                self.growth.add(batch.pages)
+            yield batch
+        self._end(info, decoder.header, decoder.trailer.post_apply)
+
+    def finish(self) -> tuple[int, DamageError] | None:
+        """The first file, by its number in the chain, of whose growth pages have not come with it, nor later."""
+        debt = self.growth.owed
+        if debt is None:
+            return None
+        return debt.file, self._fault(self._files[debt.file], debt.words, "missing-page", 12)
+
+    def _begin(self, info: LTXInfo, header: LTXHeader) -> None:
         if (header.min_txid, header.max_txid) != (info.min_txid, info.max_txid):
             cause = f"its header says TXIDs {header.min_txid:016x} to {header.max_txid:016x}: it is another file"
             raise self._fault(info, cause, "ltx-name", 16)
@@ -74,41 +92,20 @@ class LTXChain:
         if linked and header.pre_apply != self._post_apply:
             raise self._fault(info, "it does not follow on the file before it, by their checksums", "ltx-checksum", 40)
         self.page_size, self.header = header.page_size, header
-        if header.is_snapshot:
-            self.commit = 0  # it holds everything
+        grows = header.commit > self.commit and not header.is_snapshot  # that holds every page, the codec sees to it
+        self._watches = not self._alone and (grows or self.growth.owed is not None)
+        if self._watches:
+            self.growth.begin(len(self._files), self.commit, header)
+
+    def _end(self, info: LTXInfo, header: LTXHeader, post_apply: int) -> None:
+        if self._watches and (debt := self.growth.end()) is not None:
+            raise self._fault(info, debt.words, "missing-page", 12)
+        self._files.append(info)
+        self.commit = header.commit
+        self._post_apply, self._reached = post_apply, info.max_txid
 
     def _fault(self, info: LTXInfo, cause: str, code: str, offset: int) -> DamageError:
-        return self._replica.damage(info, ltx.LTXError(cause, offset, code))
-
-
-class _Fresh:
-    """The pages that a file adds to the database: all of them must be in it."""
-
-    def __init__(self, before: int, header: ltx.LTXHeader) -> None:
-        self._before, self._after = before, header.commit
-        self._lock = lock_page(header.page_size)
-        self._next = before + 1
-        self._missing: int | None = None
-
-    def add(self, pages: npt.NDArray[np.uint32]) -> None:
-        if self._missing is not None or int(pages[-1]) <= self._before:
-            return
-        fresh = pages[pages > self._before].astype(np.int64)
-        self._skip_lock()
-        expected = np.arange(self._next, self._next + len(fresh))
-        expected += (expected >= self._lock) & (self._next < self._lock)
-        wrong = fresh != expected
-        if wrong.any():
-            self._missing = int(expected[int(wrong.argmax())])
-        self._next = int(fresh[-1]) + 1
-
-    def _skip_lock(self) -> None:
-        if self._next == self._lock:
-            self._next += 1
-
-    def first_missing(self) -> int | None:
-        self._skip_lock()
-        return self._next if self._missing is None and self._next <= self._after else self._missing
+        return self._replica.damage(info, LTXError(cause, offset, code))
 
 
 class _Bytes:
@@ -133,10 +130,19 @@ def settle(plan_: LTXPlan, report: Reporter, cancel: CancelToken) -> LTXPlan:
     last = plan_.chain[-1]
     try:
         with plan_.replica.open(last) as file:
-            header = ltx.LTXHeader.parse(file.read_at(ltx.HEADER_SIZE, 0))
-    except ltx.LTXError as error:
+            header = LTXHeader.parse(file.read_at(HEADER_SIZE, 0))
+        _check_commit(plan_, header)
+    except LTXError as error:
         raise explain(plan_, plan_.replica.damage(last, error)) from None
     return replace(plan_, database_size=header.commit * header.page_size, settled=True)
+
+
+def _check_commit(plan_: LTXPlan, header: LTXHeader) -> None:
+    """What a header says has no proof before its file was read: no more than LZ4 can make of all the files."""
+    most = plan_.bytes_to_read // ltx.least_stored(header.page_size) + 1  # the lock page
+    if header.commit > most:
+        cause = f"its header tells of a database of {header.commit} pages, but the files can hold {most} at the most"
+        raise LTXError(cause, 12)
 
 
 def merge(plan_: LTXPlan, file: PageFile, report: Reporter, cancel: CancelToken) -> int:
@@ -156,6 +162,8 @@ def merge(plan_: LTXPlan, file: PageFile, report: Reporter, cancel: CancelToken)
                 told = now
         done += info.size
     report.advance(done)
+    if (short := chain.finish()) is not None:
+        raise short[1]
     return chain.commit * chain.page_size
 
 
@@ -192,10 +200,8 @@ def last_good(replica: LTXReplica, report: Reporter, cancel: CancelToken) -> LTX
         table = table.take(np.arange(len(table)) != rows[bad])
     reached = int(table.max_txid[rows[-1]])
     plan_ = plan_from(replica, table.take(table.max_txid <= np.uint64(reached)), Target(txid=reached))
-    whole = replica.table
-    left = int((whole.max_txid > np.uint64(reached)).sum())
-    left_out = f"{left} LTX files with later TXIDs" if left else ""
-    return settle(replace(plan_, notes=tuple(notes), left_out=left_out), report, cancel)
+    plan_ = replace(plan_, notes=tuple(notes), left_out=left_out(replica.table, reached))
+    return replace(settle(plan_, report, cancel), target=Target(last_good=True))
 
 
 def _first_bad(
@@ -207,7 +213,7 @@ def _first_bad(
             verify(replica, chain, info, cancel)
         except DamageError as error:
             return number, error
-    return -1, None
+    return chain.finish() or (-1, None)
 
 
 def explain(plan_: LTXPlan, error: DamageError) -> DamageError:

@@ -19,6 +19,7 @@ from litetui.replica.types import LTXInfo
 from litetui.units import format_size, format_time, printable
 
 _OPERATION = "restore"
+_MS = 1_000_000  # times are strict: the state of a file is that of a millisecond later
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +70,10 @@ class LTXPlan:
         return (self.replica.file_path(info) for info in self.chain)
 
     def command(self, output: str, integrity_check: str = "quick") -> str:
-        """The command line that does the same, the TXID resolved."""
-        words = ["litetui", "restore", printable(self.source), "-o", printable(output), "--txid", self.place]
+        """The command line that does the same, the TXID resolved where it leads to the same."""
+        around = self.target.last_good and self.notes  # damage, which --txid does not go around
+        target = ["--to-last-good"] if around else ["--txid", self.place]
+        words = ["litetui", "restore", printable(self.source), "-o", printable(output), *target]
         words += [] if integrity_check == "quick" else ["--integrity-check", integrity_check]
         return shlex.join(words)
 
@@ -92,6 +95,12 @@ def plan(replica: LTXReplica, target: Target) -> LTXPlan:
     return plan_from(replica, table, target)
 
 
+def anew(plan_: LTXPlan) -> LTXPlan:
+    """The plan to the same target with the files that are there now. Raises as `plan` does."""
+    plan_.replica.refresh(anew=True)
+    return plan(plan_.replica, plan_.target)
+
+
 def plan_from(replica: LTXReplica, table: LTXTable, target: Target) -> LTXPlan:
     """The plan with the files of a table alone."""
     eligible = table
@@ -107,7 +116,7 @@ def plan_from(replica: LTXReplica, table: LTXTable, target: Target) -> LTXPlan:
         notes.append(
             "the files' times are not Litestream's (the replica was copied without them): those in their headers count"
         )
-    return LTXPlan(replica, target, chain, reached, chain[-1].time_ns, _left_out(table, reached), tuple(notes))
+    return LTXPlan(replica, target, chain, reached, chain[-1].time_ns, left_out(table, reached), tuple(notes))
 
 
 def chain_of(table: LTXTable) -> list[int]:
@@ -146,13 +155,15 @@ def _check_time(replica: LTXReplica, ns: int) -> None:
     assert span is not None
     if ns in span:
         return
-    nearest = span.start_ns if ns < span.start_ns else span.end_ns
+    first = (_first_time(replica.table) or span.start_ns) + _MS
     raise NoSuchTargetError(
         _OPERATION,
         f"no file of the replica reaches {format_time(ns)}: they are from {format_time(span.start_ns)} to "
         f"{format_time(span.end_ns)}",
         path=replica.path,
-        hint=f"the nearest restore point: --timestamp {format_time(nearest)}",
+        hint=f"the first restore point: --timestamp {format_time(first)}"
+        if ns < span.start_ns
+        else "restore the latest: leave --timestamp away",
     )
 
 
@@ -178,7 +189,7 @@ def _check_reached(replica: LTXReplica, table: LTXTable, eligible: LTXTable, tar
             _OPERATION,
             f"no restore point lies before {format_time(target.timestamp_ns or 0)}",
             path=replica.path,
-            hint=f"the first one: --timestamp {format_time(first + 1_000_000)}" if first else "restore the latest",
+            hint=f"the first one: --timestamp {format_time(first + _MS)}" if first else "restore the latest",
         )
     return [f"{only_later}: {reached:016x} is the last restore point before that time"] if only_later else []
 
@@ -225,7 +236,8 @@ def to_last_good(replica: LTXReplica) -> str:
     return f"litetui restore {shlex.quote(printable(replica.path))} -o OUT --to-last-good"
 
 
-def _left_out(table: LTXTable, reached: int) -> str:
+def left_out(table: LTXTable, reached: int) -> str:
+    """What a replica holds after a TXID, in words; "" where that is nothing."""
     after = table.take(table.max_txid > np.uint64(reached))
     if not len(after):
         return ""

@@ -17,11 +17,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from litetui.errors import ChangedError, DamageError, LitetuiError, NoSuchTargetError, UnreadableError
-from litetui.format import ltx
+from litetui.format.ltx_header import LTXHeader
 from litetui.format.position import TXID
 from litetui.jobs.progress import CancelToken, Reporter
 from litetui.ops import ltx_merge, pagediff
 from litetui.ops.drill import Drill
+from litetui.ops.ltx_growth import Debt
 from litetui.ops.ltx_live import lost_between
 from litetui.ops.ltx_merge import LTXChain
 from litetui.ops.ltx_plan import chain_of, to_last_good
@@ -41,12 +42,14 @@ _ATTEMPTS = 3
 
 @dataclass(slots=True)
 class _State:
-    """doubtful: the chain of a restore contradicts other files, and nothing tells which of them are right."""
+    """doubtful: the chain of a restore contradicts other files, and nothing tells which of them are right.
+    around: sound files lead to the newest TXID, but not those that a restore takes."""
 
     findings: list[Finding] = field(default_factory=list)
     checked: Checked = field(default_factory=Checked)
     complete: bool = True
     doubtful: bool = False
+    around: bool = False
     gone: int = 0
 
 
@@ -87,10 +90,11 @@ class _Check:
         self._last, self._now_ns = last, now_ns
         self._table = replica.table
         self._way = chain_of(self._table)
+        self._needed = frozenset(self._way)
         self._chain = LTXChain(replica)
         self._ways = Ways(self._table)
         self._state = _State()
-        self._sync: ltx.LTXHeader | None = None
+        self._sync: LTXHeader | None = None
         self._done = self._size = 0
 
     def run(self) -> GenerationReport:
@@ -102,12 +106,13 @@ class _Check:
         self._state.complete = not any(f.code == "unreadable" for f in names.findings)
         if self._depth == "names":
             self._state.checked = Checked(len(self._table))
-            restores = not names.why_not
-            return self._result(TXID.of(names.reached) if names.reached else None, None if restores else False, "")
+            not_known = not names.why_not or not self._state.complete
+            return self._result(TXID.of(names.reached) if names.reached else None, None if not_known else False, "")
         self._report.phase("LTX files", int(self._table.size.sum()))
         broken = self._files()
         latest = not names.why_not and not broken
         reached = self._last_good() if broken else names.reached
+        self._state.around = broken and reached == names.newest
         integrity = self._integrity(latest)
         if integrity not in ("", "ok"):
             latest = False
@@ -120,16 +125,16 @@ class _Check:
 
     def _files(self) -> bool:
         """Read all of them. True if one that a restore takes is broken."""
-        needed, broken = set(self._way), False
+        broken = False
         for row in reading_order(self._table):
             info = self._table[row]
-            on_way = row in needed and not broken
+            on_way = row in self._needed and not broken
             try:
                 chain = self._chain if on_way else LTXChain(self._replica, alone=True)
                 content = self._read(info, row, chain, on_way)
             except DamageError as error:
+                self._damaged(error, row, broken)
                 broken |= on_way
-                self._damaged(error, info, on_way)
                 self._ways.lose(row)
             except UnreadableError as error:
                 self._ways.lose(row)
@@ -149,6 +154,12 @@ class _Check:
         for difference in self._ways.finish():
             self._differ(difference)
         self._size = self._chain.commit * self._chain.page_size
+        short = None if broken else self._chain.finish()
+        if short is not None:
+            self._damaged(short[1], self._way[short[0]], broken)
+            broken = True
+        for debt in self._chain.growth.paid:
+            self._late(debt)
         if self._state.gone:
             words = f"{self._state.gone} file(s) were removed while others were read"
             self._add(Finding("info", "unknown-file", words, "Litestream's retention does that"))
@@ -174,7 +185,7 @@ class _Check:
         self._state.checked += Checked(1, info.size, count, transactions)
         return content
 
-    def _joins(self, info: LTXInfo, header: ltx.LTXHeader | None, content: Content) -> None:
+    def _joins(self, info: LTXInfo, header: LTXHeader | None, content: Content) -> None:
         """A file of level 0 must go on in the WAL where the one before it ended."""
         before, self._sync = self._sync, header
         if before is None or header is None or header.min_txid != before.max_txid + 1:
@@ -193,12 +204,31 @@ class _Check:
         path = self._replica.storage.path(self._replica.file_path(info))
         self._add(Finding("error", "missing-wal", words, hint, path))
 
-    def _damaged(self, error: DamageError, info: LTXInfo, on_way: bool) -> None:
-        if on_way:
-            after = f"the states from {TXID.of(info.min_txid)} on do not restore, up to the latest"
-            self._note(error, after, to_last_good(self._replica))
+    def _damaged(self, error: DamageError, row: int, broken: bool) -> None:
+        """`broken`: a restore of the latest stops before it comes to this file."""
+        table = self._table
+        if row not in self._needed:
+            return self._note(error, "the latest state does not need it; restore points in it are lost", "")
+        takes = f"the states from {TXID.of(int(table.max_txid[row]))} on do not restore, up to the latest"
+        if broken:
+            takes = "the latest state needs it too"
         else:
-            self._note(error, "the latest state does not need it; restore points in it are lost", "")
+            others = table.take(np.arange(len(table)) != row)
+            rows = chain_of(others)
+            if rows and others.max_txid[rows[-1]] == table.max_txid.max():
+                takes = "the latest state restores only by other files, around it"
+        return self._note(error, takes, to_last_good(self._replica))
+
+    def _late(self, debt: Debt) -> None:
+        """A file lacked pages that a later one brought."""
+        table, row, payer = self._table, self._way[debt.file], self._way[debt.paid_by]
+        first, last = (TXID.of(int(table.max_txid[r])) for r in (row, payer))
+        words = (
+            f"{self._name(row)}: {debt.words}; {self._name(payer)} makes up for it, so that the states from {first} up "
+            f"to before {last} do not restore, but all that comes after does"
+        )
+        hint = "nothing for the latest state; Litestream 0.5.5 writes such files under load, 0.5.17 does not"
+        self._add(Finding("warning", "missing-page", words, hint, self._replica.storage.path(self._name(row))))
 
     # ---- files that contradict each other
 
@@ -250,8 +280,11 @@ class _Check:
     def _last_good(self) -> int:
         try:
             return ltx_merge.last_good(self._replica, Reporter(), self._cancel).txid
-        except (DamageError, NoSuchTargetError, UnreadableError):
-            return 0
+        except UnreadableError as error:
+            self._unreadable(error)
+        except (DamageError, NoSuchTargetError):
+            pass
+        return 0
 
     def _integrity(self, latest: bool) -> str:
         if self._drill is None or not latest or not len(self._table):
@@ -319,4 +352,5 @@ class _Check:
             self._state.checked,
             len(table),
             int(table.time_ns.max()) if len(table) else None,
+            self._state.around,
         )

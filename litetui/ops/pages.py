@@ -84,8 +84,11 @@ class PageFile:
         top = last * self.page_size
         if last > len(self._view) and top <= max(self.size, self._reserved) + _FAR:
             self._map_up_to(top)
-        if last <= len(self._view):
+        if last <= len(self._view) and len(pages) > _FEW:
             self._view[pages - np.uint32(1)] = images
+        elif last <= len(self._view):
+            for page, image in zip(pages.tolist(), images, strict=True):
+                self._view[page - 1] = image
         else:
             for page, image in zip(pages.tolist(), images, strict=True):
                 self._pwrite(image, (page - 1) * self.page_size)
@@ -154,6 +157,7 @@ class PageFile:
 
 
 _ROW = 64 << 10  # bytes that are worth a call
+_FEW = 8  # pages that are sooner written one by one
 _MOST_RATIO = 255  # of LZ4
 _FAR = 1 << 30  # a page so far behind the end is no reason to reserve all that is before it
 _NO_FALLOCATE = {95, 22, 38, 19}  # EOPNOTSUPP, EINVAL, ENOSYS, ENODEV

@@ -197,7 +197,10 @@ def last_file(replica: FileReplica, generation: str, table: WALTable, target: Ta
         )
     if target.offset in (0, wal.HEADER_SIZE):
         return target.index, (rows_of.start - 1 if rows_of.start else -1)
-    return target.index, rows_of.stop - 1 if rows_of else -1
+    if not rows_of or target.offset is None or table.whole[rows_of.start : rows_of.stop].any():
+        return target.index, rows_of.stop - 1 if rows_of else -1
+    before = int(np.searchsorted(table.offset[rows_of.start : rows_of.stop], np.uint64(target.offset)))
+    return target.index, rows_of.start + max(before, 1) - 1
 
 
 def _check_time(replica: FileReplica, generation: str, ns: int) -> None:

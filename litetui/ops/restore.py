@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import Generic, TypeVar, overload
 
-from litetui.errors import DamageError
+from litetui.errors import ChangedError, DamageError
 from litetui.jobs.progress import CancelToken, Reporter
 from litetui.ops import ltx_merge, ltx_plan, wal_merge
 from litetui.ops import output as out
@@ -30,6 +30,7 @@ __all__ = ["AnyPlan", "RestorePlan", "RestoreResult", "Target", "check_output", 
 
 AnyPlan = RestorePlan | LTXPlan
 P = TypeVar("P", RestorePlan, LTXPlan)
+_ATTEMPTS = 4  # while Litestream removes files that a plan names
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +81,33 @@ def run(
 ) -> RestoreResult[P]:
     """Restore into the file `output`. On any failure or cancel nothing of it is left behind.
 
-    Raises OutputError, DamageError, UnreadableError, NoSuchTargetError, Cancelled.
+    Where LTX files go while they are read, the way to the same target is planned anew: Litestream's retention removes
+    them once others hold the same. Raises OutputError, DamageError, UnreadableError, NoSuchTargetError, Cancelled.
     """
     report, cancel = report or Reporter(), cancel or CancelToken()
     began = time.monotonic()
     out.check_output(plan_.source, output, force=force)
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return _attempt(plan_, output, integrity_check, force, report, cancel, began)
+        except ChangedError as error:
+            if not isinstance(plan_, LTXPlan):
+                raise
+            report.log(f"{error}; the way is planned anew", "warning")
+            plan_ = ltx_plan.anew(plan_)
+    return _attempt(plan_, output, integrity_check, force, report, cancel, began)
+
+
+def _attempt(
+    plan_: P,
+    output: str,
+    integrity_check: str,
+    force: bool,
+    report: Reporter,
+    cancel: CancelToken,
+    began: float,
+) -> RestoreResult[P]:
+    """The restore of a plan, or of one from an earlier snapshot where the newest is damaged."""
     while True:
         plan_ = settle(plan_, report, cancel)
         try:

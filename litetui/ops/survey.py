@@ -119,7 +119,7 @@ def _chain(replica: FileReplica, name: str, table: WALTable, snapshots: list[Sna
         missing = np.setdiff1d(np.arange(first, int(needed[-1]) + 1), needed)
         runs = np.split(missing, np.flatnonzero(np.diff(missing) > 1) + 1) if len(missing) else []
         findings += [_missing(name, run, snapshots) for run in runs[:100]]
-    for row in np.searchsorted(table.index, indexes).tolist():
+    for row in table.index.searchsorted(indexes.astype(np.uint32)).tolist():  # of one type: no copy is made
         if not table.offset[row]:
             continue
         index = int(table.index[row])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 
 import numpy as np
 
@@ -81,14 +81,12 @@ def parse_txid(text: str) -> int:
     return int(m[1], 16)
 
 
-def parse_target(
-    text: str, *, now_ns: int, generation: str | None = None, zone: tzinfo | None = None
-) -> Target:
+def parse_target(text: str, *, now_ns: int, generation: str | None = None, zone: tzinfo | None = None) -> Target:
     """Whatever a person may write into the one target field. Raises UsageError.
 
-    Empty is the latest; `10m` is ago; times are RFC 3339, or shorter (`14:03`, `2026-11-22 14:03:22`), with a Z, with
-    an offset, or without in `zone` (None: that of this machine); 8 hex digits are an index; then positions, with or
-    without their generation; and `last-good`.
+    Empty is the latest; `10m` is ago; times are RFC 3339, or shorter (`14:03`, the last such one;
+    `2026-11-22 14:03:22`), with a Z, with an offset, or without in `zone` (None: that of this machine); 8 hex digits
+    are an index; then positions, with or without their generation; and `last-good`.
     """
     text = text.strip()
     base = Target(generation)
@@ -117,24 +115,27 @@ def parse_target(
 
 
 def _short_time(m: re.Match[str], now_ns: int, zone: tzinfo | None) -> int:
-    """A time of day or a date and time; without a Z or an offset in `zone`, None being that of this machine."""
-    if m[3] == "Z":
-        zone = UTC
-    elif m[3]:
-        away = timedelta(hours=int(m[3][1:3]), minutes=int(m[3][4:] or 0))
-        zone = timezone(-away if m[3][0] == "-" else away)
-    day = m[1] or datetime.fromtimestamp(now_ns // NS, UTC).astimezone(zone).date().isoformat()
+    """A time of day, the last such one, or a date and time; without a Z or an offset in `zone`."""
     clock = m[2].rjust(5, "0") if m[2].count(":") == 1 else m[2]
     clock = clock if clock[2] == ":" else "0" + clock
     whole, _, fraction = clock.partition(".")
     whole = whole if whole.count(":") == 2 else whole + ":00"
     try:
-        moment = datetime.fromisoformat(f"{day}T{whole}")
-        moment = moment.astimezone() if zone is None else moment.replace(tzinfo=zone)
+        if m[3]:
+            zone = datetime.fromisoformat(f"2000-01-01T00:00{m[3]}").tzinfo
+        today = datetime.fromtimestamp(now_ns // NS, UTC).astimezone(zone).date()
+        moment = _in_zone(f"{m[1] or today.isoformat()}T{whole}", zone)
+        if m[1] is None and moment.timestamp() > now_ns / NS:
+            moment = _in_zone(f"{(today - timedelta(days=1)).isoformat()}T{whole}", zone)
     except (ValueError, OverflowError) as error:
         hint = "write it like 14:03 or 2026-11-22 14:03:22"
         raise UsageError("read the time", f"{m[0]!r}: {error}", hint=hint) from None
     return round(moment.timestamp()) * NS + int(fraction.ljust(9, "0") or "0")
+
+
+def _in_zone(text: str, zone: tzinfo | None) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment.astimezone() if zone is None else moment.replace(tzinfo=zone)
 
 
 def restore_points_around(

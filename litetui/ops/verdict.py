@@ -53,6 +53,7 @@ class GenerationReport:
     restorable_until_ns  the time of the file that carries it
     integrity         SQLite's own check of the state at `restorable_to`: "ok", its messages, or "" where none ran
     files, updated_ns what the generation held when it was listed: files that came since are unchecked
+    around            of LTX files: the latest state restores, but only around a damaged one (--to-last-good)
     """
 
     generation: str
@@ -66,6 +67,7 @@ class GenerationReport:
     checked: Checked = field(default_factory=Checked)
     files: int = 0
     updated_ns: int | None = None
+    around: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,8 @@ class Report:
         if self.latest_restores is False and at.integrity not in ("", "ok"):
             words = "the latest state restores byte for byte, but fails SQLite's integrity check"
             return f"{self.verdict}: {words};{until}"
+        if at.around:
+            return f"{self.verdict}: the latest state restores only around what is damaged, with --to-last-good;{until}"
         if self.latest_restores is False:
             rest = f"it restores up to{until}" if until else "nothing of it restores"
             if not until and self.older is not None and self.older.restorable_until_ns is not None:

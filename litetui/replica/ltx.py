@@ -19,7 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from litetui.errors import DamageError, LitetuiError, NoSuchTargetError
-from litetui.format import ltx, names
+from litetui.format import names
+from litetui.format.ltx_header import HEADER_SIZE, LTXError, LTXHeader
 from litetui.replica.catalog import HEX
 from litetui.replica.storage import NO_FILE, LocalFile, LocalStorage, gone, no_file, unreadable_finding
 from litetui.replica.types import Finding, LTXInfo, TimeRange
@@ -258,8 +259,8 @@ class LTXReplica:
         """The header's timestamp, in ns; the mtime where the header cannot be read, or has a time that no file has."""
         try:
             with self.storage.open(self.file_path(info)) as file:
-                found = ltx.LTXHeader.parse(file.read_at(ltx.HEADER_SIZE, 0)).timestamp_ns
-        except (LitetuiError, ltx.LTXError):
+                found = LTXHeader.parse(file.read_at(HEADER_SIZE, 0)).timestamp_ns
+        except (LitetuiError, LTXError):
             return info.mtime_ns
         return found if -(1 << 63) <= found < 1 << 63 else info.mtime_ns
 
@@ -304,10 +305,15 @@ class LTXReplica:
     # ---- bytes
 
     def open(self, info: LTXInfo) -> LocalFile:
-        """Open a file that must still be what was listed. Raises UnreadableError, ChangedError."""
-        return self.storage.open_known(self.file_path(info), info.size, info.mtime_ns)
+        """Open a file that must still be what was listed, but for its time: Litestream sets that after it has given a
+        file its name, and a file proves itself. Raises UnreadableError, ChangedError."""
+        return self.storage.open_known(self.file_path(info), info.size, None)
 
-    def damage(self, info: LTXInfo, error: ltx.LTXError) -> DamageError:
+    def read(self, info: LTXInfo) -> bytes:
+        """All of a small one, likewise."""
+        return self.storage.read_known(self.file_path(info), info.size)
+
+    def damage(self, info: LTXInfo, error: LTXError) -> DamageError:
         """What the codec found in a file, as an error with its place."""
         page = "" if error.page is None else f" (page {error.page})"
         cause = f"{error}{'' if page and page[2:-1] in str(error) else page}"

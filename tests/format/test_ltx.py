@@ -13,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from litetui.format import ltx
-from litetui.format.ltx import Decoder, LTXError, LTXHeader, encode, page_checksum
+from litetui.format.ltx import Decoder, page_checksum
+from litetui.format.ltx_header import LTXError, LTXHeader
+from tests.ltx_encode import encode
 
 # A whole file of Litestream 0.5.17 (FORMAT-v0.5-ltx, section 1.6), but for the middle of its page, which is unknown.
 HEADER = bytes.fromhex(

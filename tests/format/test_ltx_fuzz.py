@@ -8,8 +8,11 @@ import tracemalloc
 
 import pytest
 
-from litetui.format.ltx import HEADER_SIZE, Decoder, LTXError, LTXHeader, encode
+from litetui.format.ltx import Decoder
+from litetui.format.ltx_header import HEADER_SIZE, LTXError, LTXHeader
+from litetui.format.ltx_small import decode_small
 from tests import fuzz_ltx, ltx_reader
+from tests.ltx_encode import encode
 
 
 def test_the_plain_reader_knows_the_checksum_of_the_format() -> None:
@@ -27,6 +30,19 @@ def test_sound_files_are_read_as_the_plain_reader_reads_them() -> None:
     for data in fuzz_ltx.made_files():
         assert fuzz_ltx.judge(data, "damaged", (data,)) == ("accepted", "")
         assert fuzz_ltx.repair(data) == data
+
+
+def test_what_litestream_writes_is_taken_at_once() -> None:
+    """Else the fast way would never be under test, nor used."""
+    pages = [(n, random.Random(n).randbytes(300) + bytes(212)) for n in range(1, 5)]
+    for header in (LTXHeader(512, 4, 1, 1, 0), LTXHeader(512, 9, 7, 8, 5, wal_offset=32, wal_size=536, salt1=1)):
+        small = decode_small(encode(header, pages))
+        assert small is not None
+        assert small[0] == header
+        assert small[1].pages.tolist() == [1, 2, 3, 4]
+        assert [row.tobytes() for row in small[1].images] == [image for _, image in pages]
+    assert decode_small(encode(LTXHeader(512, 4, 1, 1, 0), pages, sized=False)) is None
+    assert decode_small(encode(LTXHeader(65536, 40, 2, 2, 0), [(n, bytes(65536)) for n in range(1, 20)])) is None
 
 
 def test_some_hundred_inputs_never_lie() -> None:

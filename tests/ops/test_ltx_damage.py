@@ -9,11 +9,13 @@ import pytest
 from hypothesis import HealthCheck, Phase, assume, given, settings
 
 from litetui.cli import run
-from litetui.format import ltx, names
+from litetui.format import names
+from litetui.format.ltx_header import LTXHeader
 from tests import damage, damage_ltx, ltx_reader, ltx_truth
 from tests.damage import Damage
 from tests.damage_ltx import Case
 from tests.ltx_build import T0
+from tests.ltx_encode import encode
 from tests.ltx_truth import Shape, chosen, merged, reachable, sound
 
 SOME = [
@@ -141,10 +143,10 @@ def test_a_time_in_a_header_that_no_file_can_have_is_no_crash(tmp_path: Path) ->
     truth = sound(Shape(copied=True, width=0, transactions=3))
     files = dict(truth.files)
     path = truth.items[1].path
-    head = ltx.LTXHeader.parse(files[path].data)
+    head = LTXHeader.parse(files[path].data)
     pages = ltx_reader.read(files[path].data)
     assert pages is not None
-    files[path] = damage.Entry(ltx.encode(replace(head, timestamp_ms=1 << 62), pages.pages.items()), T0)
+    files[path] = damage.Entry(encode(replace(head, timestamp_ms=1 << 62), pages.pages.items()), T0)
     damage.write(files, tmp_path / "replica", "ltx")
     output = tmp_path / "out.db"
     assert run(["restore", str(tmp_path / "replica"), "-o", str(output), "--integrity-check", "none"]) == 0
@@ -154,6 +156,6 @@ def test_a_time_in_a_header_that_no_file_can_have_is_no_crash(tmp_path: Path) ->
 def test_a_file_of_no_pages_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "replica/ltx/0" / names.format_ltx(1, 1)
     path.parent.mkdir(parents=True)
-    path.write_bytes(ltx.encode(ltx.LTXHeader(512, 0, 1, 1, 0), []))
+    path.write_bytes(encode(LTXHeader(512, 0, 1, 1, 0), []))
     assert run(["validate", str(tmp_path / "replica"), "--depth", "restore"]) == 3
     assert run(["restore", str(tmp_path / "replica"), "-o", str(tmp_path / "out.db")]) == 1

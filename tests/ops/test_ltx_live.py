@@ -18,13 +18,15 @@ import numpy as np
 import pytest
 
 from litetui.errors import PrimaryError
-from litetui.format import ltx, names, wal
+from litetui.format import names, wal
+from litetui.format.ltx_header import LTXHeader
 from litetui.format.position import TXID
 from litetui.ops import live_check, ltx_live, validate
 from litetui.ops.verdict import LiveCheck
 from litetui.replica.detect import open_any
 from tests.build import usual_history, write_replica
 from tests.conftest import Run
+from tests.ltx_encode import encode
 from tests.ops.test_live_check import WAITING, When
 from tests.primary.sql import App, once
 
@@ -72,10 +74,10 @@ class Replicator:
         of: wal.WALHeader | None = None,
     ) -> Path:
         place = (start, self.end - start, of.salt1, of.salt2) if of is not None else (0, 0, 0, 0)
-        header = ltx.LTXHeader(PAGE, size, first, self.txid, T0 + 1000 * self.txid, 2, 0, *place)
+        header = LTXHeader(PAGE, size, first, self.txid, T0 + 1000 * self.txid, 2, 0, *place)
         path = self.root / "ltx" / str(level) / names.format_ltx(first, self.txid)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(ltx.encode(header, sorted(pages.items())))
+        path.write_bytes(encode(header, sorted(pages.items())))
         os.utime(path, ns=(header.timestamp_ns,) * 2)
         return path
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from litetui.errors import DamageError, LitetuiError, NoSuchTargetError, UsageError
-from litetui.format import ltx
+from litetui.errors import ChangedError, DamageError, LitetuiError, NoSuchTargetError, UsageError
+from litetui.format.ltx_header import LTXHeader
 from litetui.ops import restore as ops
 from litetui.ops.ltx_merge import LTXChain
 from litetui.ops.ltx_plan import LTXPlan
@@ -23,6 +23,7 @@ from litetui.units import parse_time
 from tests.build import usual_history, write_replica
 from tests.conftest import Run
 from tests.ltx_build import MS, SECOND, LTXHistory, usual_ltx
+from tests.ltx_encode import encode
 from tests.ops.helpers import restore as restore_v03
 
 
@@ -157,7 +158,6 @@ def test_one_damaged_file_is_an_error_and_does_not_make_all_unrestorable(tmp_pat
 
 def test_a_growth_without_its_pages_is_damage(tmp_path: Path) -> None:
     """Litestream 0.5 (issue 1323) writes and compacts such files, and fails at the restore."""
-    from litetui.format.ltx import LTXHeader, encode
 
     builder = usual_ltx(tmp_path / "r")
     history = builder.history
@@ -283,7 +283,7 @@ def test_a_growth_over_the_lock_page(tmp_path: Path, missing: int | None) -> Non
     lock = (1 << 30) // 65536 + 1
     pages = [page for page in range(16380, 16391) if page not in (lock, missing)]
     builder = usual_ltx(tmp_path / "r")
-    builder.put(0, 21, 21, ltx.encode(ltx.LTXHeader(65536, 16390, 21, 21, 0), [(n, bytes(65536)) for n in pages]))
+    builder.put(0, 21, 21, encode(LTXHeader(65536, 16390, 21, 21, 0), [(n, bytes(65536)) for n in pages]))
     replica = open_any(builder.root)
     assert isinstance(replica, LTXReplica)
     chain, info = LTXChain(replica), replica.find(0, 21, 21)
@@ -292,5 +292,73 @@ def test_a_growth_over_the_lock_page(tmp_path: Path, missing: int | None) -> Non
         assert [n for batch in chain.batches(info) for n in batch.pages.tolist()] == pages
         assert chain.commit == 16390
         return
-    with pytest.raises(DamageError, match=f"page {missing} is missing"):
-        list(chain.batches(info))
+    list(chain.batches(info))
+    short = chain.finish()
+    assert short is not None
+    assert f"page {missing} is missing" in str(short[1])
+
+
+# ---- files that go, and headers that lie
+
+
+def test_files_that_go_meanwhile_are_planned_around(tmp_path: Path) -> None:
+    """Retention removes files of level 0 once a compacted one holds them; the plan was made before."""
+    builder, output = usual_ltx(tmp_path / "r"), tmp_path / "out.db"
+    plan = planned(builder.root, Target())
+    builder.put(1, 17, 20)
+    for txid in range(9, 20):
+        builder.path(0, txid, txid).unlink()
+    result = ops.run(plan, str(output), integrity_check="none")
+    assert files(result.plan) == [(9, 1, 12), (1, 13, 16), (1, 17, 20)]
+    assert output.read_bytes() == builder.history.states[20]
+
+
+def test_files_that_go_again_and_again_are_an_error_in_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    builder, output = usual_ltx(tmp_path / "r"), tmp_path / "out.db"
+    plan = planned(builder.root, Target())
+    builder.path(0, 20, 20).unlink()
+    monkeypatch.setattr(LTXReplica, "refresh", lambda *_, **__: False)
+    with pytest.raises(ChangedError, match="not there any more"):
+        ops.run(plan, str(output), integrity_check="none")
+    assert [p.name for p in tmp_path.iterdir()] == ["r"]
+
+
+def test_a_txid_that_went_meanwhile_is_an_error(tmp_path: Path) -> None:
+    builder, output = usual_ltx(tmp_path / "r"), tmp_path / "out.db"
+    plan = planned(builder.root, Target(txid=18))
+    builder.put(1, 17, 20)
+    for txid in range(9, 20):
+        builder.path(0, txid, txid).unlink()
+    with pytest.raises(NoSuchTargetError, match="nearest are 0000000000000010 and 0000000000000014"):
+        ops.run(plan, str(output), integrity_check="none")
+    assert not output.exists()
+
+
+def test_a_size_in_a_header_that_the_files_cannot_hold_is_damage_and_no_full_disk(tmp_path: Path, cli: Run) -> None:
+    builder = usual_ltx(tmp_path / "r")
+    data = bytearray(builder.path(0, 20, 20).read_bytes())
+    data[12:16] = (1 << 31).to_bytes(4, "big")
+    builder.put(0, 20, 20, bytes(data))
+    with pytest.raises(DamageError, match=f"of {1 << 31} pages") as caught:
+        restore(builder.root)
+    assert "--to-last-good" in (caught.value.hint or "")
+    assert cli("validate", builder.root, "--depth", "restore", "--scratch", tmp_path)[0] == 3
+
+
+def test_the_command_of_the_last_good_state_goes_around_damage(tmp_path: Path) -> None:
+    builder = usual_ltx(tmp_path / "r")
+    builder.path(9, 1, 12).write_bytes(b"no LTX file")
+    settled = ops.settle(planned(builder.root, Target(last_good=True)))
+    assert settled.txid == 20
+    assert settled.command("x.db").endswith("-o x.db --to-last-good")
+
+
+def test_the_hints_of_times_outside_work(tmp_path: Path) -> None:
+    root = usual_ltx(tmp_path / "r").root
+    with pytest.raises(NoSuchTargetError) as caught:
+        restore(root, Target(timestamp_ns=LTXHistory.time_of(1)))
+    first = (caught.value.hint or "").removeprefix("the first restore point: --timestamp ")
+    assert len(restore(root, Target(timestamp_ns=parse_time(first))))
+    with pytest.raises(NoSuchTargetError) as caught:
+        restore(root, Target(timestamp_ns=LTXHistory.time_of(21)))
+    assert "leave --timestamp away" in (caught.value.hint or "")

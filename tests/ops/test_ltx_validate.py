@@ -11,7 +11,7 @@ import pytest
 
 from litetui.errors import UsageError
 from litetui.format.position import TXID
-from litetui.ops import drill, validate, verdict_text
+from litetui.ops import clean_point, drill, validate, verdict_text
 from litetui.ops.source import choose
 from litetui.ops.target import Target
 from litetui.ops.verdict import DEPTHS, LTX, Depth, Report
@@ -82,7 +82,7 @@ def test_every_file_is_read_and_only_those_on_the_way_take_the_latest_away(
     to = report.generations[0].restorable_to
     assert to == TXID.of(19 if place == (0, 20, 20) else 20)
     if not restores:
-        assert any(step.endswith(f"--txid {to}") for step in report.next_steps)
+        assert any(step.endswith("-o OUT --to-last-good") for step in report.next_steps)
 
 
 @pytest.mark.parametrize("depth", DEPTHS)
@@ -131,16 +131,16 @@ def test_a_snapshot_that_contradicts_the_levels_below(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_read_is_unknown(builder: LTXBuilder, monkeypatch: pytest.MonkeyPatch) -> None:
-    from litetui.replica.storage import LocalFile, unreadable
+    from litetui.replica.storage import LocalStorage, unreadable
 
-    read = LocalFile.read
+    read = LocalStorage.read_known
 
-    def fails(file: LocalFile, size: int) -> bytes:
-        if file.path.endswith("13.ltx"):
-            raise unreadable(OSError(5, "Input/output error"), file.path)
-        return read(file, size)
+    def fails(storage: LocalStorage, path: str, size: int) -> bytes:
+        if path.endswith("13.ltx"):
+            raise unreadable(OSError(5, "Input/output error"), storage.path(path))
+        return read(storage, path, size)
 
-    monkeypatch.setattr(LocalFile, "read", fails)
+    monkeypatch.setattr(LocalStorage, "read_known", fails)
     report = check(builder.root, "content")
     assert (report.verdict, report.latest_restores, report.complete, report.exit_code) == ("unknown", None, False, 1)
 
@@ -200,3 +200,75 @@ def test_a_file_that_is_too_short(
     report = check(builder.root, depth)
     assert codes(report) == ["truncated"]
     assert report.latest_restores is (latest if latest is not None or depth == "names" else True)
+
+
+# ---- what the words promise
+
+
+def test_the_steps_lead_around_a_damaged_file(builder: LTXBuilder, cli: Run) -> None:
+    """The newest TXID is in sound files, but a restore takes another one: --txid would come to that."""
+    builder.path(9, 1, 12).write_bytes(b"no LTX file")
+    code, out, _ = cli("validate", builder.root)
+    assert code == 3
+    assert "the latest state restores only around what is damaged, with --to-last-good" in out
+    assert "restores only by other files" in out
+    (command,) = {line.split(": ")[-1] for line in out.splitlines() if line.endswith("-o OUT --to-last-good")} - {""}
+    output = builder.root.parent / "out.db"
+    words = command.removeprefix("next: ").replace("OUT", str(output)).split()[1:]
+    assert cli(*words, "--integrity-check", "none")[0] == 0
+    assert output.read_bytes() == builder.history.states[20]
+
+
+@pytest.mark.parametrize(("bad", "option"), [(21, "--to-last-good"), (19, "--txid 000000000000000b")])
+def test_the_last_clean_state_is_restored_around_damage(
+    builder: LTXBuilder, cli: Run, monkeypatch: pytest.MonkeyPatch, bad: int, option: str
+) -> None:
+    states = builder.history.states
+
+    def messages(path: str, *_: object) -> list[str]:
+        return ["no"] if Path(path).read_bytes() in [states[n] for n in states if n >= bad] else []
+
+    monkeypatch.setattr(clean_point, "integrity_messages", messages)
+    builder.path(9, 1, 12).write_bytes(b"no LTX file")
+    for txid in (17, 18):
+        builder.path(0, txid, txid).unlink()
+    builder.put(1, 17, 19)
+    out = cli("validate", builder.root, "--find-last-good", "--scratch", builder.root.parent)[1]
+    assert f"restore it: litetui restore {builder.root} -o OUT {option}" in out
+
+
+def test_every_damaged_file_on_the_way_is_said_to_be_needed(builder: LTXBuilder) -> None:
+    for txid in (18, 19):
+        builder.put(0, txid, txid, b"")
+    first, second = (f.message for f in check(builder.root, "content").all_findings)
+    assert f"the states from {TXID.of(18)} on do not restore, up to the latest" in first
+    assert "the latest state needs it too" in second
+
+
+def test_a_level_that_cannot_be_read_is_no_gap(builder: LTXBuilder, cli: Run) -> None:
+    for path in builder.root.glob("ltx/1/*"):
+        path.unlink()
+    (builder.root / "ltx/1").rmdir()
+    (builder.root / "ltx/1").write_text("no folder")
+    for txid in range(13, 16):
+        builder.path(0, txid, txid).unlink()
+    for depth in DEPTHS:
+        report = check(builder.root, depth)
+        assert (report.verdict, report.latest_restores, report.exit_code) == ("unknown", None, 1), depth
+        assert codes(report) == ["unreadable"]
+    code, out, err = cli("ltx", builder.root)
+    assert code == 1
+    assert "0000000000000014" in out
+    assert "ltx/1" in err
+    assert "unknown" in cli("info", builder.root)[1]
+
+
+def test_info_says_who_replicates_the_database(builder: LTXBuilder, cli: Run) -> None:
+    database = builder.root.parent / "app.db"
+    database.touch()
+    code, out, _ = cli("info", builder.root, "--db", database)
+    assert code == 0
+    assert f"database     {database}" in out
+    assert "replicator" in out
+    assert "litetui validate --db" in out
+    assert cli("info", builder.root, "--db", database.with_name("other.db"))[0] == 1

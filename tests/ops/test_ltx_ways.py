@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from litetui.format import ltx
+from litetui.format.ltx_header import LTXHeader
 from litetui.ops import validate
 from litetui.ops.ltx_ways import originals, reading_order
 from litetui.ops.verdict import Report
@@ -16,6 +16,7 @@ from litetui.replica.detect import open_any
 from litetui.replica.ltx import LTXReplica
 from litetui.replica.types import Finding
 from tests.ltx_build import MS, SECOND, LTXBuilder, LTXHistory
+from tests.ltx_encode import encode
 
 Pages = dict[int, bytes]
 
@@ -34,8 +35,8 @@ def wrong(builder: LTXBuilder, level: int, first: int, last: int, change: Callab
     history = builder.history
     pages, size = history.pages(first, last)
     change(pages)
-    header = ltx.LTXHeader(history.page_size, size, first, last, history.time_of(last) // MS)
-    builder.put(level, first, last, ltx.encode(header, sorted(pages.items())))
+    header = LTXHeader(history.page_size, size, first, last, history.time_of(last) // MS)
+    builder.put(level, first, last, encode(header, sorted(pages.items())))
 
 
 def garble(*numbers: int) -> Callable[[Pages], None]:
@@ -114,8 +115,8 @@ def test_a_compacted_file_that_is_not_its_originals(
 def test_a_compaction_that_ends_with_another_size(builder: LTXBuilder) -> None:
     history = builder.history
     pages, _ = history.pages(17, 20)
-    header = ltx.LTXHeader(512, 13, 17, 20, history.time_of(20) // MS)
-    builder.put(1, 17, 20, ltx.encode(header, [*sorted(pages.items()), (13, bytes(512))]))
+    header = LTXHeader(512, 13, 17, 20, history.time_of(20) // MS)
+    builder.put(1, 17, 20, encode(header, [*sorted(pages.items()), (13, bytes(512))]))
     (finding,) = differing(check(builder.root))
     assert "1 page(s) differ (13)" in finding.message
 
@@ -197,7 +198,7 @@ def test_files_that_go_while_others_are_read(builder: LTXBuilder, monkeypatch: p
 
     def fleeting(chain: LTXChain, info: object) -> object:
         path = builder.path(9, 1, 15)
-        path.touch()
+        path.write_bytes(path.read_bytes() + b"x")
         return reads(chain, info)  # type: ignore[arg-type]
 
     monkeypatch.setattr(LTXChain, "batches", fleeting)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -53,6 +54,30 @@ def test_what_a_person_may_write(text: str, target: Target) -> None:
     assert parse_target(text, now_ns=NOW) == target
 
 
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("14:03+01", "2026-11-22T13:03:00Z"),
+        ("14:03:22.5+05:30", "2026-11-22T08:33:22.5Z"),
+        ("2026-07-01 14:03-05", "2026-07-01T19:03:00Z"),
+        ("2026-11-21T14:00Z", "2026-11-21T14:00:00Z"),
+        ("03:30+13", "2026-11-22T14:30:00Z"),  # the day is that of the zone
+        ("23:50Z", "2026-11-21T23:50:00Z"),  # what is still to come was yesterday
+        ("09:31-05", "2026-11-21T14:31:00Z"),
+    ],
+)
+def test_a_short_time_with_its_zone(text: str, at: str) -> None:
+    assert parse_target(text, now_ns=NOW) == Target(timestamp_ns=parse_time(at))
+
+
+def test_a_short_time_without_one_is_in_the_zone_that_is_given() -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    assert parse_target("14:03", now_ns=NOW, zone=berlin).timestamp_ns == parse_time("2026-11-22T13:03:00Z")
+    assert parse_target("2026-07-01 14:03", now_ns=NOW, zone=berlin).timestamp_ns == parse_time("2026-07-01T12:03:00Z")
+    assert parse_target("14:03Z", now_ns=NOW, zone=berlin).timestamp_ns == parse_time("2026-11-22T14:03:00Z")
+    assert parse_target("14:03", now_ns=NOW).timestamp_ns == parse_time("2026-11-22T12:03:00Z")
+
+
 def test_a_generation_given_beside_it_stays() -> None:
     assert parse_target("", now_ns=NOW, generation=GENERATION) == Target(GENERATION)
     assert parse_target("10m", now_ns=NOW, generation=GENERATION).generation == GENERATION
@@ -60,8 +85,8 @@ def test_a_generation_given_beside_it_stays() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["yesterday", "7f", "25:00", "10 minutes", f"{GENERATION}/7f", "a/b", "-5m", "2026-13-01 10:00", "0000007f:",
-     "[/x]"],
+    ["yesterday", "7f", "25:00", "14:03+99", "10 minutes", f"{GENERATION}/7f", "a/b", "-5m", "2026-13-01 10:00",
+     "0000007f:", "[/x]"],
 )  # fmt: skip
 def test_what_is_no_target(text: str) -> None:
     with pytest.raises(UsageError):

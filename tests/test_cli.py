@@ -17,6 +17,7 @@ import pytest
 from litetui import __version__
 from tests.build import GENERATION, SECOND, T0, History, usual_history, write_replica
 from tests.conftest import Run
+from tests.sqlite_wals import real_replica
 
 
 @pytest.fixture
@@ -152,12 +153,34 @@ def test_frames(cli: Run, root: Path, history: History) -> None:
     assert [t["end_offset"] for t in data["transactions"]] == history.ends(1)
     assert [t["transaction"] for t in data["transactions"]] == [0, 1, 2, 3]
     assert all(f["valid"] for f in data["frames"])
+    assert (data["problem"], data["fault"]) == (None, None)
     assert [f["offset"] for f in data["frames"]] == [32 + n * 536 for n in range(len(data["frames"]))]
     for t in data["transactions"]:
         assert data["frames"][t["last_frame"]]["commit"] == t["database_pages"]
         assert t["pages"] == t["last_frame"] - t["first_frame"] + 1
     _, out, _ = cli("frames", root, "--generation", GENERATION, "--index", "1")
     assert "4 transactions" in out
+
+
+def test_whose_pages_the_transactions_write(cli: Run, tmp_path: Path) -> None:
+    rows = ["create table t (a)", "insert into t values (zeroblob(1000))"]
+    root = real_replica(tmp_path, [rows]).root
+    words = ("frames", root, "--generation", GENERATION, "--index", "0", "--owners", "--scratch", tmp_path)
+    code, out, _ = cli(*words, "--json")
+    data = json.loads(out)
+    assert (code, data["owners_problem"]) == (0, None)
+    assert [t["owners"] for t in data["transactions"]] == [{"sqlite_schema": 1, "t": 1}, {"t": 3, "sqlite_schema": 1}]
+    kinds = {(f["page"], f["owner"], f["kind"]) for f in data["frames"]}
+    assert kinds == {(1, "sqlite_schema", "schema"), (2, "t", "table"), (3, "t", "overflow"), (4, "t", "overflow")}
+    _, out, _ = cli(*words)
+    assert [line.split("  ")[-1] for line in out.splitlines()[1:4]] == [
+        "what",
+        "sqlite_schema 1, t 1",
+        "t 3, sqlite_schema 1",
+    ]
+    code, _, err = cli(*words[:-1], tmp_path / "nowhere")
+    assert code == 1
+    assert "--scratch" in err
 
 
 def test_frames_of_a_damaged_wal_say_where_the_valid_ones_end(cli: Run, tmp_path: Path, history: History) -> None:
@@ -167,10 +190,17 @@ def test_frames_of_a_damaged_wal_say_where_the_valid_ones_end(cli: Run, tmp_path
     builder.whole(2, bytes(data), plain=True)
     code, out, _ = cli("frames", builder.root, "--generation", GENERATION, "--index", "2", "--json")
     assert code == 0
-    assert [f["valid"] for f in json.loads(out)["frames"]][:5] == [True, True, True, False, False]
+    found = json.loads(out)
+    assert [f["valid"] for f in found["frames"]][:5] == [True, True, True, False, False]
+    fault = found["fault"]
+    assert (fault["frame"], fault["offset"], found["problem"][-21:]) == (3, 32 + 536 * 3, "its checksum is wrong")
+    stored = bytes(data[fault["offset"] + 16 : fault["offset"] + 24]).hex(" ", 4)
+    assert fault["checksum"]["found"] == stored != fault["checksum"]["expected"]
+    assert fault["salts"]["found"] == fault["salts"]["expected"] == bytes(data[16:24]).hex(" ", 4)
     _, out, _ = cli("frames", builder.root, "--generation", GENERATION, "--index", "2")
     assert "the valid frames end here" in out
-    assert "frame 3" in out
+    assert f"frame 3 at offset {fault['offset']}: it does not follow on the checksum of the frame before it" in out
+    assert f"checksum  {fault['checksum']['expected']}  {stored}" in out
 
 
 # ---- restore

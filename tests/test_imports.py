@@ -123,3 +123,12 @@ def test_no_command_loads_textual(tmp_path: Path) -> None:
         assert code == (1 if "no/out.db" in args[-1] else 0), args
         assert "textual" not in names, args
         assert "asyncio" not in names, args
+
+
+def test_the_first_frame_waits_for_nothing_heavy() -> None:
+    """`litetui REPLICA` draws before it reads, and what reading needs is imported by the thread that reads."""
+    code = "import json, sys, litetui.cli, litetui.tui.app\nprint(json.dumps(sorted(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    names = set(json.loads(result.stdout))
+    assert not {"numpy", "apsw", "lz4", "xxhash", "fastcrc", "humanize", "sqlite3"} & names
+    assert not {"litetui.replica.file", "litetui.tui.screens.restore", "litetui.tui.screens.report"} & names

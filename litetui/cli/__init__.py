@@ -1,9 +1,9 @@
 """The command line: words in, operations called, tables or JSON out. Imports the terminal UI only to open it.
 
-numpy and the codecs are imported by the commands that need them, so that `--help` stays fast.
+The modules of the commands are imported when a command is looked for, numpy and the codecs by the commands that need
+them: `litetui REPLICA` and `--help` stay fast.
 """
 
-from litetui.cli import check, live, look, restore, retention
 from litetui.cli.main import cli, run
 
-__all__ = ["check", "cli", "live", "look", "restore", "retention", "run"]
+__all__ = ["cli", "run"]

@@ -19,12 +19,21 @@ A first word that is no command is a replica to open: litetui /var/lib/replica
 
 
 class _Group(click.Group):
-    """A group whose first unknown word is a replica to open."""
+    """A group whose first unknown word is a replica to open; the modules of its commands are imported for them only."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        from litetui.cli import check, frames, live, look, restore, retention  # noqa: F401  (they add themselves)
+
+        return super().list_commands(ctx)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        self.list_commands(ctx)
+        return super().get_command(ctx, cmd_name)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args[0] in self.commands:
+        if os.sep not in args[0] and args[0] in self.list_commands(ctx):
             return super().resolve_command(ctx, args)
         return "open", _open, args
 

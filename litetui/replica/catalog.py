@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -169,6 +170,59 @@ class WALTable:
         return all(
             np.array_equal(a, b)
             for a, b in ((self.index, other.index), (self.offset, other.offset), (self.form, other.form))
+        )
+
+    def updated(self, changed: WALTable) -> WALTable | None:
+        """This table with what is newly known of some of its files, or of new ones; a size below 0: it is gone. This
+        same table where nothing is new; None where not all are segments, which takes a whole listing."""
+        if self.form.any() or changed.form.any() or changed.odd_names or self.odd_names:
+            return None
+        at, there = self._places(changed)
+        size, mtime_ns = self.size, self.mtime_ns
+        gone = changed.size < 0
+        known = there & ~gone
+        rows = at[known]
+        if (size[rows] != changed.size[known]).any() or (mtime_ns[rows] != changed.mtime_ns[known]).any():
+            size, mtime_ns = size.copy(), mtime_ns.copy()
+            size[rows], mtime_ns[rows] = changed.size[known], changed.mtime_ns[known]
+        table = self if size is self.size else replace(self, size=size, mtime_ns=mtime_ns)
+        if len(new := np.flatnonzero(~there & ~gone)):
+            table = table._inserted(at[new], changed.take(new))
+            at += np.searchsorted(new, np.arange(len(at)), "right")
+        if (leaving := there & gone).any():
+            keep = np.ones(len(table), np.bool_)
+            keep[at[leaving]] = False
+            table = table.take(keep)
+        return table
+
+    def without(self, files: WALTable) -> WALTable:
+        """This table without these files."""
+        rows = _common(self, files)[0]
+        return self.take(np.delete(np.arange(len(self)), rows)) if len(rows) else self
+
+    def _places(self, files: WALTable) -> tuple[Rows, npt.NDArray[np.bool_]]:
+        """The row of each file, or the one that it would come before; and whether it is there."""
+        at, there = np.zeros(len(files), np.intp), np.zeros(len(files), np.bool_)
+        for n, (index, offset) in enumerate(zip(files.index.tolist(), files.offset.tolist(), strict=True)):
+            rows = self.rows_of(index)
+            at[n] = rows.start + int(self.offset[rows.start : rows.stop].searchsorted(np.uint64(offset)))
+            there[n] = at[n] < rows.stop and int(self.offset[at[n]]) == offset
+        return at, there
+
+    def _inserted(self, at: Rows, files: WALTable) -> WALTable:
+        """This table with files more, each before one of its rows."""
+
+        def column(old: npt.NDArray[Any], new: npt.NDArray[Any]) -> npt.NDArray[Any]:
+            # New files come last, as a rule, and then this is twice as fast as insert.
+            return np.concatenate([old, new]) if at[0] == len(self) else np.insert(old, at, new)
+
+        return replace(
+            self,
+            index=column(self.index, files.index),
+            offset=column(self.offset, files.offset),
+            form=column(self.form, files.form),
+            size=column(self.size, files.size),
+            mtime_ns=column(self.mtime_ns, files.mtime_ns),
         )
 
     def carry_over(self, known: WALTable) -> WALTable:

@@ -8,26 +8,31 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 
 from litetui.errors import NotAReplicaError
 from litetui.format import names
 from litetui.replica.file import FileReplica
 from litetui.replica.ltx import LTXReplica
 from litetui.replica.storage import unreadable
+from litetui.units import printable
 
 _DATABASE = (".db", ".sqlite", ".sqlite3", ".db3")
 _CONFIG_PATH = re.compile(r"""^\s*-?\s*(?:path|url)\s*:\s*["']?(?:file://)?(/[^"'\s#]+)""", re.MULTILINE)
 
 
-def open_any(path: str | os.PathLike[str]) -> FileReplica | LTXReplica:
+def open_any(path: str | os.PathLike[str], *, listed: bool = True) -> FileReplica | LTXReplica:
     """Open the replica at `path`, of v0.3 or of v0.5 alone; where both lie in one folder, the v0.3 generations, whose
-    `ltx` is the other. Raises NotAReplicaError or UnreadableError, with a hint."""
+    `ltx` is the other. `listed`: with its files, which else are listed when it is first asked.
+    Raises NotAReplicaError or UnreadableError, with a hint."""
     full = os.path.abspath(os.path.expanduser(os.fspath(path).removeprefix("file://")))
     if "\0" not in full and os.path.isdir(full) and not _has(full, "generations") and is_ltx(full):
-        replica = LTXReplica(full)
+        replica: FileReplica | LTXReplica = LTXReplica(full)
+    else:
+        replica = _find(path)
+    if listed:
         replica.refresh()
-        return replica
-    return open_replica(path)
+    return replica
 
 
 def is_ltx(path: str) -> bool:
@@ -47,6 +52,12 @@ def _has(path: str, folder: str) -> bool:
 
 def open_replica(path: str | os.PathLike[str]) -> FileReplica:
     """Open the v0.3 replica at `path`. Raises NotAReplicaError or UnreadableError, with a hint."""
+    replica = _find(path)
+    replica.refresh()
+    return replica
+
+
+def _find(path: str | os.PathLike[str]) -> FileReplica:
     text = os.fspath(path).removeprefix("file://")
     if "://" in text or not text:
         cause = "only folders can be opened" if text else "the path is empty"
@@ -63,9 +74,7 @@ def open_replica(path: str | os.PathLike[str]) -> FileReplica:
             if _is_meta(full, listing):
                 raise _not(full, "this is Litestream's own folder beside the database, not the replica", _META_HINT)
             os.listdir(os.path.join(full, "generations"))
-            replica = FileReplica(full)
-            replica.refresh()
-            return replica
+            return FileReplica(full)
     except FileNotFoundError:
         raise _not(
             full, "there is no such folder", "check the path; the replica is where litestream.yml says"
@@ -108,10 +117,9 @@ def _what_file(path: str, size: int) -> tuple[str, str]:
 
 
 def _what_folder(path: str, listing: list[str]) -> tuple[str, str]:
-    if "ltx" in listing and os.path.isdir(os.path.join(path, "ltx")):
-        return "this is a replica of Litestream v0.5 (LTX files), which this version cannot read", (
-            "restore it with litestream 0.5: litestream restore -o OUT file://" + path
-        )
+    if is_ltx(path):
+        cause = "this is a replica of Litestream v0.5: it has LTX files, and no generations, snapshots and WALs of v0.3"
+        return cause, f"litetui info, ltx, restore and validate read it: litetui ltx {shlex.quote(printable(path))}"
     root = _root_above(path)
     if root != path:
         return "this is a folder inside a replica", f"open the replica itself: litetui {root}"
@@ -122,7 +130,7 @@ def _what_folder(path: str, listing: list[str]) -> tuple[str, str]:
     if below:
         more = f" ({len(below)} replicas are below it)" if len(below) > 1 else ""
         return f"this is the folder above a replica{more}", f"open it: litetui {os.path.join(path, below[0])}"
-    return "this folder holds no generations/ and is no replica", "a replica is a folder that holds generations/"
+    return "this folder holds no generations/, no ltx/, and is no replica", "a replica holds one of them"
 
 
 def _root_above(path: str) -> str:

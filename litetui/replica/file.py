@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -30,7 +30,7 @@ from litetui.jobs.progress import CancelToken, Reporter
 from litetui.replica.catalog import SEGMENT, SEGMENT_PLAIN, WHOLE, WHOLE_LZ4, WALTable
 from litetui.replica.live import Layout, Live, Primary, ReplicaChange, T
 from litetui.replica.ltx import LTXReplica
-from litetui.replica.storage import GONE, NO_FILE, LocalFile, LocalStorage, no_file, unreadable_finding
+from litetui.replica.storage import GONE, NO_FILE, LocalFile, LocalStorage, gone, no_file, unreadable_finding
 from litetui.replica.types import Finding, GenerationStats, Pos, SnapshotInfo, WALInfo
 from litetui.replica.writer import ReplicaWriter
 
@@ -38,6 +38,7 @@ _SETTLED_NS = 100_000_000  # a folder that changed this short before its listing
 _CHUNK = 1 << 20
 _GRACE_S = 1.0
 _LISTINGS = 3
+_MANY = 2000  # from so many changed names on, a listing is cheaper
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,7 @@ class FileReplica:
         self._ltx: LTXReplica | None = None
         self._loop: Loop | None = None
         self._stopping = CancelToken()
+        self._lock = threading.RLock()
 
     # ---- following a database
 
@@ -186,29 +188,77 @@ class FileReplica:
 
     # ---- listing
 
-    def refresh(self, *, anew: bool = False) -> bool:
+    def folders(self) -> list[str]:
+        """The folders, below the replica's own, in which files come and go."""
+        generations = [self.generation_dir(name) for name in self._generations()]
+        inner = [f"{folder}/{name}" for folder in generations for name in ("snapshots", "wal")]
+        return ["generations", *generations, *inner, *(self._ltx.folders() if self._ltx is not None else [])]
+
+    def refresh(self, *, anew: bool = False, only: Mapping[str, Collection[str]] | None = None) -> bool:
         """List what may have changed again. True if a file came, went, grew or was touched. `anew`: also look again at
-        the sizes and times of files that are known, which only a stranger changes."""
-        if anew:
-            self._known = None
-        if self._ltx is not None:
-            self._ltx.refresh(anew=anew)
+        the sizes and times of files that are known, which only a stranger changes. `only`: nothing has changed but the
+        files of these names, by folder. Raises ChangedError where the folder is gone (not `anew`), and knows what it
+        knew."""
+        with self._lock:
+            return self._refresh(anew, only)
+
+    def _refresh(self, anew: bool, only: Mapping[str, Collection[str]] | None) -> bool:
         before = self._known or {}
-        found: dict[str, _Generation] = {}
-        foreign: list[Finding] = []
-        for entry in sorted(self.storage.names("generations")):
-            folder = self.generation_dir(entry)
-            if names.is_generation(entry) and self.storage.is_folder(folder):
-                found[entry] = self._read_generation(before.get(entry, _Generation(entry)))
-            else:
-                foreign.append(_foreign(self.storage.path(folder)))
+        if (before or self._ltx is not None) and not anew and not self.storage.is_folder(""):
+            raise gone(self.path)
+        beside = self.ltx if before else self._ltx
+        ltx_changed = beside is not None and beside.refresh(anew=anew, only=only)
+        if before and only is not None:
+            found = {name: self._touched(one, only) for name, one in before.items()}
+            foreign = self._problems
+        else:
+            listing = sorted(self.storage.names("generations"))
+            if before and not anew and not listing and not self.storage.is_folder("generations"):
+                raise gone(self.storage.path("generations"))
+            found = {}
+            problems: list[Finding] = []
+            for entry in listing:
+                folder = self.generation_dir(entry)
+                if names.is_generation(entry) and self.storage.is_folder(folder):
+                    known = before.get(entry, _Generation(entry))
+                    found[entry] = self._read_generation(_Generation(entry) if anew else known)
+                else:
+                    problems.append(_foreign(self.storage.path(folder)))
+            foreign = tuple(problems)
         changed = (
-            self._known is None
+            anew
+            or self._known is None
             or before.keys() != found.keys()
             or any(not _same_content(before[name], value) for name, value in found.items())
         )
-        self._known, self._problems = found, tuple(foreign)
-        return changed
+        self._known, self._problems = found, foreign
+        return changed or ltx_changed
+
+    def _touched(self, old: _Generation, only: Mapping[str, Collection[str]]) -> _Generation:
+        """The generation after changes to nothing but these files."""
+        base = self.generation_dir(old.name)
+        snapshots, wals = only.get(f"{base}/snapshots", ()), only.get(f"{base}/wal", ())
+        if not snapshots and not wals:
+            return old
+        changed, others = WALTable.parse(old.name, sorted(wals))
+
+        def listed() -> _Generation:
+            known = replace(old, wals=old.wals.without(changed), folders=(_Folder(), _Folder()))
+            return self._read_generation(known)
+
+        if snapshots or old.problems or len(wals) > _MANY:
+            return listed()
+        stamp = self._stamp(f"{base}/wal")
+        problems: list[Finding] = []
+        changed = self._with_stats(changed, f"{base}/wal", np.arange(len(changed)), problems)
+        table = old.wals.updated(changed)
+        if table is None or problems or (changed.size == NO_FILE).any():
+            return listed()
+        foreign = set(old.foreign)
+        for name in others:
+            path = f"{base}/wal/{name}"
+            (foreign.add if os.path.lexists(self.storage.path(path)) else foreign.discard)(path)
+        return replace(old, wals=table, foreign=tuple(sorted(foreign)), folders=(old.folders[0], stamp))
 
     def _read_generation(self, old: _Generation) -> _Generation:
         base = self.generation_dir(old.name)
@@ -337,7 +387,9 @@ class FileReplica:
 
     def _generations(self) -> dict[str, _Generation]:
         if self._known is None:
-            self.refresh()
+            with self._lock:  # where another thread is at it, its listing will do
+                if self._known is None:
+                    self._refresh(False, None)
         assert self._known is not None
         return self._known
 
@@ -368,7 +420,8 @@ class FileReplica:
 
     def layout(self) -> str:
         """Which Litestream's layout this is, in words."""
-        forms = {int(f) for g in self._generations().values() for f in np.unique(g.wals.form)}
+        tables = [g.wals for g in self._generations().values()]
+        forms = {form for form in range(SEGMENT_PLAIN + 1) if any((table.form == form).any() for table in tables)}
         segments, whole = bool(forms & {SEGMENT, SEGMENT_PLAIN}), bool(forms & {WHOLE, WHOLE_LZ4})
         if segments and whole:
             return "Litestream v0.3, both layouts"
@@ -411,8 +464,9 @@ class FileReplica:
         return self._get(generation).wals
 
     def has_data(self) -> bool:
-        """Whether there is any file to restore from."""
-        return any(self.snapshots(g) or len(self.wals(g)) for g in self.generations())
+        """Whether there is any file to restore from, of v0.5 in the same folder too."""
+        own = any(self.snapshots(g) or len(self.wals(g)) for g in self.generations())
+        return own or (self.ltx is not None and self.ltx.has_data())
 
     def foreign(self, generation: str) -> list[str]:
         """Paths of what lies in the generation's folders and is no data of it."""

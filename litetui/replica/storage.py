@@ -22,6 +22,7 @@ from litetui.replica.types import Finding
 
 I64 = npt.NDArray[np.int64]
 GONE, NO_FILE = -1, -2
+_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # a FIFO under a WAL's name must not hold us for ever
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ class LocalStorage:
 
     def __init__(self, root: str) -> None:
         self.root = root
+        self.looked_at = 0  # how many files' sizes and times were read, about: for whoever waits for a million of them
 
     def path(self, path: str) -> str:
         """The full path, for messages and for other programs."""
@@ -124,6 +126,8 @@ class LocalStorage:
                     if os.path.islink(self.path(f"{folder}/{name}")):
                         sizes[i] = NO_FILE
                     continue
+                if not i & 1023:
+                    self.looked_at += 1024
                 sizes[i] = NO_FILE
                 if regular(info.st_mode):
                     sizes[i] = info.st_size
@@ -138,8 +142,7 @@ class LocalStorage:
         """Open a regular file. Raises UnreadableError, also for a file that is gone."""
         full = self.path(path)
         try:
-            # O_NONBLOCK: a FIFO under a WAL's name must not hold us for ever.
-            fd = os.open(full, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            fd = os.open(full, _READ)
         except OSError as error:
             raise unreadable(error, full) from None
         info = os.fstat(fd)
@@ -148,11 +151,12 @@ class LocalStorage:
             raise UnreadableError("read", "it is no regular file", path=full)
         return LocalFile(fd, full, FileStat(info.st_size, info.st_mtime_ns))
 
-    def open_known(self, path: str, size: int, mtime_ns: int, *, growing: bool = False) -> LocalFile:
-        """Open a file that must still be what a listing said; a `growing` one may only have grown."""
+    def open_known(self, path: str, size: int, mtime_ns: int | None, *, growing: bool = False) -> LocalFile:
+        """Open a file that must still be what a listing said (None: of whatever time); a `growing` one may only have
+        grown."""
         file = self.open(path)
         now = file.stat
-        if now.size < size if growing else (now.size, now.mtime_ns) != (size, mtime_ns):
+        if now.size < size if growing else now.size != size or mtime_ns not in (None, now.mtime_ns):
             file.close()
             raise ChangedError(
                 "read",
@@ -161,6 +165,28 @@ class LocalStorage:
                 hint="another process writes this replica: try again",
             )
         return file
+
+    def read_known(self, path: str, size: int) -> bytes:
+        """All of a small file that must still have that size, in the fewest calls."""
+        full = f"{self.root}/{path}"
+        try:
+            fd = os.open(full, _READ)
+            try:
+                data = os.read(fd, size + 1)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise unreadable(error, full) from None
+        if len(data) == size:
+            return data
+        with self.open_known(path, size, None) as file:  # it says why
+            return file.read_all()
+
+
+def gone(path: str) -> ChangedError:
+    """A replica's folder that was there, and is not any more."""
+    hint = "is it mounted? if it was moved, open it where it is now"
+    return ChangedError("read the replica", "the folder is gone: removed, renamed or not mounted", path=path, hint=hint)
 
 
 def no_file(path: str, generation: str | None) -> Finding:

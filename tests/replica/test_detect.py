@@ -122,7 +122,7 @@ def test_a_replica_of_v05(tmp_path: Path) -> None:
     (tmp_path / "ltx/0").mkdir(parents=True)
     cause, hint = refused(tmp_path)
     assert "v0.5" in cause
-    assert "litestream restore" in hint
+    assert f"litetui ltx {tmp_path}" in hint
 
 
 def test_any_other_file(tmp_path: Path) -> None:

@@ -6,7 +6,11 @@ Inside, sizes are bytes, durations are ns, times are ns since the epoch in UTC. 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
 
 from litetui.errors import UsageError
 
@@ -66,19 +70,114 @@ def format_time(ns: int) -> str:
     return f"{text}{'.' + f'{fraction:09d}'.rstrip('0') if fraction else ''}Z"
 
 
+def zone_of(name: str) -> tzinfo | None:
+    """A time zone by its name: `UTC`, `local` (None: that of this machine), `Europe/Berlin`. Raises UsageError."""
+    if name in ("UTC", "local"):
+        return UTC if name == "UTC" else None
+    from zoneinfo import ZoneInfo
+
+    with suppress(KeyError, OSError, ValueError):
+        return ZoneInfo(name)
+    hint = "write UTC, local, or a name such as Europe/Berlin; names need the zones of the system (package tzdata)"
+    raise UsageError("read the time zone", f"{name!r} is no time zone that this machine knows", hint=hint)
+
+
+class _Clocks:
+    """The zone of the clocks on the screen, and of times that are typed without one (None: that of this machine)."""
+
+    shown: tzinfo | None = UTC
+    typed: tzinfo | None = None
+
+
+_IN_UTC: ContextVar[bool] = ContextVar("in_utc", default=False)
+
+
+def set_clock_zone(name: str) -> None:
+    """The zone of all clocks of the terminal UI, and of times typed into it; "": clocks are UTC, what is typed is in
+    the zone of this machine. Raises UsageError."""
+    zone = zone_of(name) if name else None
+    _Clocks.shown, _Clocks.typed = (zone, zone) if name else (UTC, None)
+
+
+def typed_zone() -> tzinfo | None:
+    """The zone of times that are typed without one; None: that of this machine."""
+    return _Clocks.typed
+
+
+@contextmanager
+def utc_clocks() -> Iterator[None]:
+    """Clocks are UTC in here: for what is copied or written to a file."""
+    token = _IN_UTC.set(True)
+    try:
+        yield
+    finally:
+        _IN_UTC.reset(token)
+
+
+def _shown_zone() -> tzinfo | None:
+    return UTC if _IN_UTC.get() else _Clocks.shown
+
+
+def _at(seconds: int) -> datetime:
+    """A time in the zone of the screen."""
+    zone = _shown_zone()
+    return (
+        datetime.fromtimestamp(seconds, UTC) if zone is UTC else datetime.fromtimestamp(seconds, UTC).astimezone(zone)
+    )
+
+
+def offset_ns(ns: int) -> int:
+    """What the zone of the screen adds to UTC at a time."""
+    zone = _shown_zone()
+    return 0 if zone is UTC else _offset(zone, ns // (900 * NS))
+
+
+@lru_cache(maxsize=1 << 17)
+def _offset(zone: tzinfo | None, quarter: int) -> int:
+    """Zones change at quarters of an hour. Raises nothing: no time that is out of range gets an offset."""
+    try:
+        offset = datetime.fromtimestamp(quarter * 900, UTC).astimezone(zone).utcoffset()
+    except (ValueError, OverflowError, OSError):
+        return 0
+    return 0 if offset is None else round(offset.total_seconds()) * NS
+
+
+def zone_mark(at: datetime) -> str:
+    """What follows a clock: `Z` for UTC, else the offset as ISO 8601 has it: `+01`, `+05:30`."""
+    if at.tzinfo is UTC:
+        return "Z"
+    return at.strftime("%z")[:3] + (f":{minutes}" if (minutes := at.strftime("%z")[3:5]) != "00" else "")
+
+
+def zone_heading(now_ns: int) -> str:
+    """The zone of a table's clocks, for its heading: `UTC`, `+01`."""
+    mark = zone_mark(_at(now_ns // NS))
+    return "UTC" if mark == "Z" else mark
+
+
 def format_clock(ns: int, now_ns: int, *, millis: bool = True) -> str:
-    """A time for a screen: `14:03:22.118Z`, with the date in front unless it is that of `now_ns`."""
+    """A time for a screen: `14:03:22.118Z`, with the date in front unless it is that of `now_ns`. In another zone than
+    UTC (`set_clock_zone`) its offset stands for the Z: `15:03:22.118+01`."""
     seconds, fraction = divmod(ns, NS)
     try:
-        at = datetime.fromtimestamp(seconds, UTC)
-        today = datetime.fromtimestamp(now_ns // NS, UTC)
+        at = _at(seconds)
+        today = _at(now_ns // NS)
     except (ValueError, OverflowError, OSError):
         return f"@{ns}ns"
-    clock = at.strftime("%H:%M:%S") + (f".{fraction // 1_000_000:03d}" if millis else "") + "Z"
-    if at.date() == today.date():
-        return clock
-    day = f"{at.day} {at.strftime('%b')}"
-    return f"{day} {clock}" if at.year == today.year else f"{day} {at.year} {clock}"
+    clock = at.strftime("%H:%M:%S") + (f".{fraction // 1_000_000:03d}" if millis else "") + zone_mark(at)
+    return clock if at.date() == today.date() else f"{_day(at, today)} {clock}"
+
+
+def format_day(ns: int, now_ns: int) -> str:
+    """The day of a time for a screen: `22 Nov`, with the year unless it is that of `now_ns`."""
+    try:
+        return _day(_at(ns // NS), _at(now_ns // NS))
+    except (ValueError, OverflowError, OSError):
+        return f"@{ns}ns"
+
+
+def _day(at: datetime, today: datetime) -> str:
+    return f"{at.day} {at.strftime('%b')}" + ("" if at.year == today.year else f" {at.year}")
 
 
 def format_size(size: int) -> str:

@@ -64,15 +64,23 @@ PICTURES = (
     Picture("browser", ("k",), size=(140, 34)),
     Picture("generation"),
     Picture("transactions", TO_WAL),
-    Picture("frames", (*TO_WAL, "2", "enter")),
+    Picture("frames", (*TO_WAL, "2", "right_square_bracket", "j", "j")),
     Picture("restore", ("r", "enter")),
-    Picture("job", job=True),
+    Picture("job", size=(140, 34), job=True),
     Picture("replicate", ("3",), size=(140, 34), attached=True),
     Picture("sync", size=(120, 34), attached=True),
     Picture("damage", damage=True),
+    Picture(
+        "attention",
+        ("v", "enter", "escape", "1", "home", "2", "right_square_bracket"),
+        size=(140, 34),
+        damage=True,
+        flipped=True,
+    ),
     Picture("validation", ("v", "right", "enter"), flipped=True),
     Picture("retention", ("t", "ctrl+u", *"44s", "enter")),
     Picture("ltx", ("j", "j", "j", "2", "j"), v05=True),
+    Picture("ltx-damage", ("v", "enter", "enter"), size=(140, 34), flipped=True, v05=True),
     Picture("narrow", ("2",), size=(80, 24)),
     Picture("light", TO_WAL, theme="textual-light"),
 )
@@ -88,8 +96,8 @@ def one_path() -> Iterator[None]:
         replica.path = SHOWN_PATH
         return replica
 
-    def opened_any(path: str | os.PathLike[str]) -> Any:
-        replica = real_open_any(path)
+    def opened_any(path: str | os.PathLike[str], **how: Any) -> Any:
+        replica = real_open_any(path, **how)
         replica.path = SHOWN_PATH
         return replica
 
@@ -114,10 +122,13 @@ def newest_position(replica: Path) -> Pos:
 
 
 def flip(replica: Path) -> None:
-    """Turn a bit in a WAL file in the middle of the newest generation; its time stays."""
-    generation = replica / "generations" / newest_position(replica).generation
-    files = sorted((generation / "wal").iterdir())
-    path = files[len(files) // 2]
+    """Turn a bit in a WAL in the middle of the newest generation, or in the last file of level 1; its time stays."""
+    if (replica / "ltx").is_dir():
+        path = max((replica / "ltx/1").iterdir())
+    else:
+        generation = replica / "generations" / newest_position(replica).generation
+        files = sorted((generation / "wal").iterdir())
+        path = files[len(files) // 2]
     info, data = path.stat(), bytearray(path.read_bytes())
     data[len(data) // 2] ^= 0x10
     path.write_bytes(data)
@@ -143,6 +154,7 @@ async def take(picture: Picture, replica: Path, now_ns: int) -> None:
     async with app.run_test(size=picture.size, notifications=True) as pilot:
         app.theme = picture.theme
         await idle(app, pilot)
+        assert app.replica is not None, app.browser.trouble
         if picture.name == "replicate":
             standing = StandingReplication(SHOWN_PATH, newest_position(replica), now_ns)
             app.submit(standing)
@@ -191,7 +203,9 @@ def main() -> None:
                     wal.unlink()
             if picture.flipped:
                 flip(replica)
-            with attached("" if picture.v05 else newest_position(replica).generation):
+            with attached(
+                "" if picture.v05 else newest_position(replica).generation, alone=picture.name == "replicate"
+            ):
                 asyncio.run(take(picture, replica, now_ns))
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from litetui import __version__
+from litetui.__main__ import only_a_path
 from tests.build import GENERATION, SECOND, T0, History, usual_history, write_replica
 from tests.conftest import Run
 from tests.sqlite_wals import real_replica
@@ -426,3 +427,20 @@ def test_times_are_those_of_the_files(cli: Run, root: Path) -> None:
     path = next(root.rglob("*.snapshot.lz4"))
     os.utime(path, ns=(T0 - 1, T0 - 1))
     assert json.loads(cli("snapshots", root, "--json")[1])[0]["created"] == "2023-11-14T22:13:19.999999999Z"
+
+
+@pytest.mark.parametrize(
+    ("words", "alone"),
+    [
+        (["/var/lib/replica"], True),
+        (["./restore"], True),
+        (["restore"], False),
+        (["replica"], False),
+        (["--demo"], False),
+        (["--db=/a/b"], False),
+        (["/var/lib/replica", "--readonly"], False),
+        ([], False),
+    ],
+)
+def test_a_path_alone_waits_for_no_parser(words: list[str], alone: bool) -> None:
+    assert only_a_path(words) is alone

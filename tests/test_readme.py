@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from click import Context
 
 from litetui.cli import cli
-from litetui.tui import keys
-
-README = Path(__file__).parents[1] / "README.md"
-
-
-def key_table() -> str:
-    """The README's list of keys, as the table of actions has them."""
-    rows = [f"| `{a.shown_keys}` | {a.help} |" for a in keys.ACTIONS if a.group != keys.LATER]
-    return "\n".join(["| key | action |", "|---|---|", *rows])
+from tests.readme import README, UPDATE, with_keys
 
 
 def test_every_command_is_documented() -> None:
     text = README.read_text()
-    assert [name for name in cli.commands if f"litetui {name} " not in text] == []
+    assert [name for name in cli.list_commands(Context(cli)) if f"litetui {name} " not in text] == []
 
 
 def test_the_keys_are_those_of_the_program() -> None:
-    assert key_table() in README.read_text()
+    text = README.read_text()
+    assert with_keys(text) == text, f"the table of actions has changed: {UPDATE}"
 
 
 def test_every_picture_is_there() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -84,6 +85,7 @@ def _run_app(path: str | None, database: str | None, *, readonly: bool, ascii_on
             "this is no terminal",
             hint="use a command: litetui info REPLICA (litetui --help lists them)",
         )
+    gc.disable()  # until the first frame: what is made until then is all kept
     from litetui.tui.app import run_app
 
     return run_app(path, readonly=readonly, ascii=ascii_only, demo=demo, database=database)
@@ -121,30 +123,36 @@ def run(args: Sequence[str]) -> int:
     """Run the command line; errors become one line and a hint on stderr, and the exit code of the contract."""
     try:
         result = cli.main(args=list(args), prog_name="litetui", standalone_mode=False)
-    except LitetuiError as error:
-        return _report(str(error), error.hint, error.exit_code)
-    except click.exceptions.Exit as exit_:
-        return exit_.exit_code
-    except click.UsageError as error:
-        path = error.ctx.command_path if error.ctx else "litetui"
-        return _report(error.format_message(), f"{path} --help", 2)
-    except click.ClickException as error:
-        return _report(error.format_message(), None, 1)
-    except (KeyboardInterrupt, click.exceptions.Abort):
-        return _report("interrupted", None, 130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except OSError as error:
-        return _report(str(error), None, 1)
-    except MemoryError:
-        return _report("there is not enough memory", None, 1)
-    except Exception as error:
-        if os.environ.get("LITETUI_DEBUG"):
-            raise
-        hint = "please report it; LITETUI_DEBUG=1 shows where it happened"
-        return _report(f"unexpected {type(error).__name__}: {error}", hint, 1)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  (told, with its exit code)
+        return told(error)
     return result if isinstance(result, int) else 0
+
+
+def told(error: BaseException) -> int:
+    """Say what went wrong; the exit code."""
+    match error:
+        case LitetuiError():
+            return _report(str(error), error.hint, error.exit_code)
+        case click.exceptions.Exit():
+            return error.exit_code
+        case click.UsageError():
+            path = error.ctx.command_path if error.ctx else "litetui"
+            return _report(error.format_message(), f"{path} --help", 2)
+        case click.ClickException():
+            return _report(error.format_message(), None, 1)
+        case KeyboardInterrupt() | click.exceptions.Abort():
+            return _report("interrupted", None, 130)
+        case BrokenPipeError():
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
+        case OSError():
+            return _report(str(error), None, 1)
+        case MemoryError():
+            return _report("there is not enough memory", None, 1)
+    if os.environ.get("LITETUI_DEBUG"):
+        raise error
+    hint = "please report it; LITETUI_DEBUG=1 shows where it happened"
+    return _report(f"unexpected {type(error).__name__}: {error}", hint, 1)
 
 
 def _report(message: str, hint: str | None, code: int) -> int:

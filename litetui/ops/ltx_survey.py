@@ -82,7 +82,10 @@ def _gap(replica: LTXReplica, table: LTXTable, reached: int, newest: int) -> Fin
         return None
     after = table.min_txid[table.max_txid > np.uint64(reached)]
     first, last = reached + 1, int(after.min()) - 1
-    words = f"the files from {first:016x} to {last:016x} are missing: the latest state, {newest:016x}, does not restore"
+    lost = (
+        f"the files from {first:016x} to {last:016x} are missing" if last > first else f"TXID {first:016x} is missing"
+    )
+    words = f"{lost}: the latest state, {newest:016x}, does not restore"
     if replica.problems():  # they may be there
         words = f"nothing that can be read leads on from {reached:016x} to the newest TXID, {newest:016x}"
         return Finding("warning", "ltx-gap", words, "make readable what cannot be read", path=replica.path)

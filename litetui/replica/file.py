@@ -197,14 +197,18 @@ class FileReplica:
     def refresh(self, *, anew: bool = False, only: Mapping[str, Collection[str]] | None = None) -> bool:
         """List what may have changed again. True if a file came, went, grew or was touched. `anew`: also look again at
         the sizes and times of files that are known, which only a stranger changes. `only`: nothing has changed but the
-        files of these names, by folder. Raises ChangedError where the folder is gone (not `anew`), and knows what it
-        knew."""
+        files of these names, by folder. Raises ChangedError where the folder is gone, and knows what it knew."""
         with self._lock:
             return self._refresh(anew, only)
 
+    def forget(self) -> None:
+        """Know nothing any more: the next look takes the folder as it is, also where all of it was taken away."""
+        with self._lock:
+            self._known = self._ltx = None
+
     def _refresh(self, anew: bool, only: Mapping[str, Collection[str]] | None) -> bool:
         before = self._known or {}
-        if (before or self._ltx is not None) and not anew and not self.storage.is_folder(""):
+        if (before or self._ltx is not None) and not self.storage.is_folder(""):
             raise gone(self.path)
         beside = self.ltx if before else self._ltx
         ltx_changed = beside is not None and beside.refresh(anew=anew, only=only)
@@ -213,7 +217,7 @@ class FileReplica:
             foreign = self._problems
         else:
             listing = sorted(self.storage.names("generations"))
-            if before and not anew and not listing and not self.storage.is_folder("generations"):
+            if before and not listing and not self.storage.is_folder("generations"):
                 raise gone(self.storage.path("generations"))
             found = {}
             problems: list[Finding] = []

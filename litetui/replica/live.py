@@ -194,7 +194,7 @@ class Live:
         self.pos, self._header, self._has_snapshot, self._rests_on = Pos(), None, "", {}
         for name in self.writer.remove_temporary():
             report.log(f"removed {name}, which a writer that was stopped had left", "warning")
-        replica.refresh(anew=True)
+        replica.forget()  # a replica that somebody emptied is begun anew
         own = layout_of(replica)
         if self._wanted is not None and own is not None and own != self._wanted:
             raise UsageError(

@@ -193,12 +193,12 @@ class LTXReplica:
 
     def refresh(self, *, anew: bool = False, only: Mapping[str, Collection[str]] | None = None) -> bool:
         """List what may have changed again. True if a file came, went, or was touched. `anew`: look at every file.
-        `only`: nothing has changed but in these folders. Raises ChangedError where the folder is gone (not `anew`)."""
+        `only`: nothing has changed but in these folders. Raises ChangedError where the folder is gone."""
         with self._lock:
-            before = {} if anew or self._levels is None else self._levels
             root = "" if self.is_bucket else "ltx"
-            if before and len(self._table) and not self.storage.is_folder(root):
+            if len(self._table) and not self.storage.is_folder(root):
                 raise gone(self.storage.path(root))
+            before = {} if anew or self._levels is None else self._levels
             levels = {
                 level: before[level]
                 if before and only is not None and self.level_dir(level) not in only

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -15,48 +17,44 @@ from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
 from textual.message import Message
 from textual.notifications import SeverityLevel
+from textual.screen import ModalScreen
 from textual.scrollbar import ScrollBar, ScrollBarRender
 
-from litetui.errors import LitetuiError, NotAReplicaError
+from litetui.errors import LitetuiError
 from litetui.jobs.job import Job, State
 from litetui.jobs.runner import Runner
 from litetui.tui.bridge import Bridge
 from litetui.tui.checking import Checking
+from litetui.tui.config import config_path
+from litetui.tui.config import load as load_config
 from litetui.tui.contrast import readable
-from litetui.tui.ltx_model import LTX_KINDS, is_ltx, refresh
-from litetui.tui.ltx_view import ltx_crumb
-from litetui.tui.messages import JobChanged, JobsMoved, LoadAnswered, LogLines, Stopped
-from litetui.tui.model import ReplicaView, look
-from litetui.tui.outline import Key
+from litetui.tui.messages import Glanced, JobChanged, JobsMoved, LoadAnswered, LogLines, Stopped
+from litetui.tui.opening import DEMO, first_look, open_or_begin, prepare
 from litetui.tui.palette import ActionCommands
-from litetui.tui.primary import PrimaryView, judge, look_at
 from litetui.tui.replication import ReplicateJob
-from litetui.tui.report import alarm_of, command_for, copied_text, job_lines, outcome, result_lines
 from litetui.tui.retaining import Retaining
-from litetui.tui.screens.attach import AttachDialog
 from litetui.tui.screens.browser import Browser
-from litetui.tui.screens.job import JobScreen
-from litetui.tui.screens.open import DEMO, OpenDialog
-from litetui.tui.screens.quit import QuitDialog
-from litetui.tui.screens.report import ReportScreen
-from litetui.tui.settings import Settings, locale_is_utf8
+from litetui.tui.settings import Settings, locale_is_utf8, theme_of_terminal
 from litetui.tui.signals import INTERRUPTED, ending_on_signals
 from litetui.tui.textutil import clean
+from litetui.tui.themes import Themes
+from litetui.tui.tree_line import LTX_KINDS, Key
+from litetui.tui.watching import Watching
 from litetui.tui.writing import WRITES, Writing
-from litetui.units import format_clock
+from litetui.units import set_clock_zone
 
 if TYPE_CHECKING:
-    from textual.timer import Timer
-
     from litetui.replica.file import FileReplica
     from litetui.replica.ltx import LTXReplica
+    from litetui.replica.watch import ReplicaWatch
+    from litetui.tui.model import ReplicaView
 
 DRAIN_SECONDS = 2.0
 LAST_SYNC_SECONDS = 15.0
 HOLD_SECONDS = 0.5
-WATCH_SHARE = 20  # at most a twentieth of the time is spent on looking for changes
+FIRST_FRAME_SECONDS = 1.0  # how long reading waits for it
 NO_REPLICA = "no replica is open: O opens one"
-Opened = tuple["FileReplica | LTXReplica", ReplicaView, str | None, LitetuiError | None]
+Opened = tuple["ReplicaWatch", "ReplicaView", str | None, LitetuiError | None]
 
 
 class LitetuiApp(App[int]):
@@ -68,24 +66,23 @@ class LitetuiApp(App[int]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+q", "quit", "Quit", show=False, priority=True)]
 
     def __init__(self, path: str | None, settings: Settings, database: str | None = None) -> None:
-        super().__init__()
+        super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
         ScrollBar.renderer = WholeCellBars
         self.path = path
         self.wanted_database = database
         self.database: str | None = None
         self.settings = settings
+        set_clock_zone(settings.time_zone)
+        self.themes = Themes(self)
         self.writing = Writing(self)
         self.checking = Checking(self)
         self.retaining = Retaining(self)
         self.runner = Runner()
         self.bridge = Bridge(self, self.runner)
         self.replica: FileReplica | LTXReplica | None = None
-        self.watching = True
-        self._look_timer: Timer | None = None
-        self._opening = False  # the first look takes longer than those that follow
-        self._seen_pos = ""
+        self.watching = Watching(self)
+        self._drawn = threading.Event()
         self._ended: set[int] = set()  # jobs whose end was told; a message may come late, and then finds it once more
-        self.paused_at_ns = 0
         self._held: list[events.Key] | None = None
         self.leaving = False
         self.leaving_when_idle = False
@@ -97,21 +94,37 @@ class LitetuiApp(App[int]):
 
     def on_mount(self) -> None:
         self.set_class(self.settings.ascii, "-ascii")
+        self.themes.start()
         self.bridge.start()
         self.browser = Browser()
         self.push_screen(self.browser)
+        self.browser.call_after_refresh(self._first_frame)
         if self.path is not None:
             self.open_path(self.path)
         else:
             self.browser.call_after_refresh(self.browser.forget, NO_REPLICA)
-            self.push_screen(OpenDialog(first=True), self.open_path)
+            self.ask_for_path(first=True)
+
+    def _first_frame(self) -> None:
+        """It is drawn. What was made for it stays to the end: no collection has to look at it, now or later."""
+        self._drawn.set()
+        if not gc.isenabled():
+            gc.freeze()
+            gc.enable()
 
     # the replica
 
     @property
     def file_replica(self) -> FileReplica | None:
         """The replica where it is one of v0.3."""
+        from litetui.tui.ltx_model import is_ltx
+
         return None if self.replica is None or is_ltx(self.replica) else self.replica
+
+    def ask_for_path(self, error: LitetuiError | None = None, *, first: bool = False) -> None:
+        from litetui.tui.screens.open import OpenDialog
+
+        self.push_screen(OpenDialog(error, first=first), self.open_path)
 
     def open_path(self, path: str | None) -> None:
         """Open a replica in a thread; a path that is none leads back to the question, with the reason."""
@@ -121,13 +134,18 @@ class LitetuiApp(App[int]):
             self.database = None  # it belonged to the replica that was open
         self.path = "demo" if path == DEMO else path
         self.replica = None
+        self.watching.leave()
         self.browser.forget("making the demo" if path == DEMO else "reading the replica")
-        self._opening = True
         now_ns = self.settings.now_ns
         wanted = self.wanted_database or self.database
         self.wanted_database = None
 
         def work() -> Opened:
+            self._drawn.wait(FIRST_FRAME_SECONDS)  # what is imported from here on would hold up the first frame
+            prepare()
+            from litetui.tui.model import look
+            from litetui.tui.primary import judge
+
             where, database, trouble = path, wanted, None
             if path == DEMO:
                 where, database = self.make_demo()
@@ -135,29 +153,32 @@ class LitetuiApp(App[int]):
                 database = judge(database, where).path if database else None
             except LitetuiError as error:
                 database, trouble = None, error
-            replica = open_or_begin(where, database)
-            if is_ltx(replica):
-                database, trouble = None, None  # Litestream keeps such a replica: there is nothing to do with it here
-            return replica, look(replica, now_ns(), database), database, trouble
+            watch = first_look(open_or_begin(where, database), lambda seen: self.post_message(Glanced(path, seen)))
+            return watch, look(watch.replica, now_ns(), database), database, trouble
 
         def then(answer: Opened) -> None:
-            self.replica, view, self.database, trouble = answer
-            self.path = view.path
+            watch, view, self.database, trouble = answer
+            self.replica, self.path = watch.replica, view.path
+            self.watching.follow(watch)
             self.browser.show_view(view)
             if trouble is not None:
-                self.push_screen(AttachDialog(view.path, "", trouble), self.attach)
-            elif wanted and view.ltx_alone:
-                self.say("no database is attached: Litestream 0.5 keeps this replica, litetui only reads it")
+                self.ask_for_database(view.path, trouble)
             elif path == DEMO and not self.settings.readonly:
                 self.writing.start_replication()
 
         def fail(error: LitetuiError) -> None:
+            if self.bridge.loading("replica"):  # no answer yet, and one may still come
+                self.browser.show_trouble(error)
+                return
             self.wanted_database = wanted
             self.browser.forget(NO_REPLICA)
             self.browser.show_trouble(error)
-            self.push_screen(OpenDialog(error), self.open_path)
+            self.ask_for_path(error)
 
-        self.bridge.load("replica", work, then, fail, path=path)
+        def moved() -> int:
+            return self.browser.sight.done() if self.browser.sight is not None else 0
+
+        self.bridge.load("replica", work, then, fail, path=path, moved=moved)
 
     def make_demo(self) -> tuple[str, str]:
         """The demo's replica and database in a temporary folder, which go with the session. Blocks."""
@@ -174,69 +195,36 @@ class LitetuiApp(App[int]):
                 self.runner.cancel(job)
         self.drain()
 
+    def ask_for_database(self, replica: str, trouble: LitetuiError | None = None) -> None:
+        from litetui.tui.screens.attach import AttachDialog
+
+        self.push_screen(AttachDialog(replica, self.database or "", trouble), self.attach)
+
     def attach(self, path: str | None) -> None:
         """Attach a database that was judged before, or none ("")."""
         if path is None or (path or None) == self.database:
             return
         self.database = path or None
+        self.browser.attention.attached(path)
         self.browser.tick()
         self.say(f"attached {path}" if path else "no database is attached any more")
         self.read_again(anew=True)
 
     def read_again(self, *, loudly: bool = False, anew: bool = False) -> None:
         """Look for changes now. `anew`: whatever an earlier look still has to say."""
-        replica, now_ns, database = self.replica, self.settings.now_ns, self.database
-        if replica is None or (self.bridge.loading("replica") and not anew):
-            return
+        self.watching.read_again(loudly=loudly, anew=anew)
 
-        def work() -> ReplicaView | PrimaryView | None:
-            if refresh(replica) or loudly or anew:
-                return look(replica, now_ns(), database)
-            return look_at(database, replica) if database and not is_ltx(replica) else None
-
-        def then(answer: ReplicaView | PrimaryView | None) -> None:
-            if isinstance(answer, ReplicaView):
-                self.browser.show_view(answer)
-            elif answer is not None:
-                self.browser.show_primary(answer)
-            elif self.browser.trouble is not None:
-                self.browser.trouble = None
-            if loudly:
-                self.say("read again")
-
-        self.bridge.load("replica", work, then, self.browser.show_trouble, path=replica.path)
-
-    def _look_later(self, cost_s: float) -> None:
-        if self._look_timer is not None:
-            self._look_timer.stop()
-        if self.settings.watch_s and self.watching:
-            self._look_timer = self.set_timer(max(self.settings.watch_s, WATCH_SHARE * cost_s), self._watch)
-
-    def _watch(self) -> None:
-        if not self.watching:
-            return
-        if self.bridge.loading("replica") or self.replica is None:
-            self._look_later(0.0)
-        else:
-            self.read_again()
-
-    def set_watching(self, on: bool) -> None:
-        self.watching = on
-        self.paused_at_ns = self.settings.now_ns()
-        self.browser.tick()
-        self.say("watching for changes" if on else "watching is off: R reads again")
-        if on:
-            self.read_again()
-
-    def paused_since(self) -> str:
-        return f"paused at {format_clock(self.paused_at_ns, self.settings.now_ns(), millis=False)}"
+    @on(Glanced)
+    def _glanced(self, event: Glanced) -> None:
+        if self.replica is None and self.path == event.path and self.bridge.loading("replica"):
+            self.browser.show_glances(event.sight)
 
     @on(LoadAnswered)
     def _load_answered(self, event: LoadAnswered) -> None:
+        opening = self.replica is None
         seconds = self.bridge.take(event.load)
-        if seconds is not None and event.load.key == "replica" and self.replica is not None:
-            self._look_later(0.0 if self._opening else seconds)
-            self._opening = False
+        if seconds is not None and event.load.key == "replica" and not opening:
+            self.watching.looked(seconds)
 
     # keys
 
@@ -246,7 +234,9 @@ class LitetuiApp(App[int]):
             if self._held is not None:
                 self._held.append(event)
                 return
-            if isinstance(self.screen, Browser | ReportScreen) and self.screen.opens_dialog(event.key):
+            self.browser.seen()
+            opens_dialog = getattr(self.screen, "opens_dialog", None)
+            if opens_dialog is not None and opens_dialog(event.key):
                 self._held = []
                 self.set_timer(HOLD_SECONDS, self.let_keys_through)
         await super().on_event(event)
@@ -263,17 +253,16 @@ class LitetuiApp(App[int]):
         self.bridge.submit(job)
 
     def cancel(self, job: Job) -> None:
+        from litetui.tui.report import so_far
+
+        words = so_far(job)
         if self.runner.cancel(job):
-            words = {
-                "replicate": "a last sync is made",
-                "sync": "what is whole in the replica stays, the next sync goes on from there",
-                "retention": "what was deleted before stays deleted",
-                "validate": "it has written nothing",
-            }
-            self.say(f"cancelling {job.kind} {job.id}: {words.get(job.kind, 'nothing of it will be left behind')}")
+            self.say(f"cancelling {job.kind} {job.id}: {words}")
 
     @on(JobChanged)
     def _job_changed(self, event: JobChanged) -> None:
+        from litetui.tui.report import alarm_of, outcome
+
         job = event.job
         self.bridge.job_changed(job)
         self.checking.note(job)
@@ -295,18 +284,16 @@ class LitetuiApp(App[int]):
 
     def _looks_at(self, job: Job) -> bool:
         """Whether the end of the job is before the eyes anyway."""
-        if isinstance(self.screen, JobScreen | ReportScreen):
-            return self.screen.job is job
+        if getattr(self.screen, "job", None) is job:
+            return True
         return self.screen is self.browser and self.browser.pane == "jobs"
 
     @on(JobsMoved)
     def _jobs_moved(self) -> None:
         self._pass_on(JobsMoved)
         job = self.writing.running
-        at = job.at if job is not None else None
-        if at is not None and self.watching and str(at.pos) != self._seen_pos and not self.bridge.loading("replica"):
-            self._seen_pos = str(at.pos)
-            self.read_again()
+        if job is not None and job.at is not None:
+            self.watching.replicated(str(job.at.pos))
 
     @on(LogLines)
     def _log_lines(self, event: LogLines) -> None:
@@ -318,24 +305,34 @@ class LitetuiApp(App[int]):
             screen.post_message(message())
 
     def result_lines(self, job: Job) -> list[str]:
+        from litetui.tui.report import result_lines
+
         return result_lines(job)
 
     # what screens ask for
 
     def say(self, text: str, severity: SeverityLevel = "information") -> None:
-        """A toast; nothing in it is markup."""
-        self.notify(clean(text), severity=severity, markup=False)
+        """A toast, for as long as it takes to read; nothing in it is markup. What is said again takes the place of what
+        was said before: a key pressed five times says why not once."""
+        text = clean(text)
+        for old in [old for old in self._notifications if old.message == text]:
+            self._unnotify(old, refresh=False)
+        self.notify(text, severity=severity, markup=False, timeout=max(5.0, len(text) / 15))
 
     def complain(self, error: LitetuiError) -> None:
         self.say(str(error), severity="error")
 
     def copy(self, text: str) -> None:
         """Send a text to the terminal, which may or may not put it on a clipboard (OSC 52)."""
+        from litetui.tui.report import copied_text
+
         self.copy_to_clipboard(text.encode("utf-8", "replace").decode())
         self.say(f"sent to the terminal: {copied_text(text)}")
 
     def command_for(self, key: Key) -> str:
         """The command line that shows what a line of the tree shows."""
+        from litetui.tui.report import command_for
+
         return command_for(self.path or "", key)
 
     def crumb(self, key: Key) -> str:
@@ -343,22 +340,21 @@ class LitetuiApp(App[int]):
         if self.database:
             path += f" {self.settings.glyphs.from_} {os.path.basename(self.database)}"
         if key[0] in LTX_KINDS:
+            from litetui.tui.ltx_view import ltx_crumb
+
             return " / ".join([path, *ltx_crumb(key)])
         return " / ".join([path, *([str(key[1])] if len(key) > 1 else []), *_last_crumb(key)])
 
     def action_command_palette(self) -> None:
-        if self.use_command_palette and not isinstance(self.screen, CommandPalette):
+        if self.use_command_palette and not isinstance(self.screen, ModalScreen):
             self.push_screen(CommandPalette(placeholder="search all actions", id="--command-palette"))
-
-    def next_theme(self) -> None:
-        names = sorted(self.available_themes)
-        self.theme = names[(names.index(self.theme) + 1) % len(names)]
-        self.say(f"theme {self.theme}")
 
     # leaving
 
     async def action_quit(self) -> None:
         """The one way out: with jobs running it asks."""
+        from litetui.tui.screens.quit import QuitDialog
+
         unfinished = self.runner.unfinished
         if not unfinished:
             self.exit(0)
@@ -399,6 +395,9 @@ class LitetuiApp(App[int]):
 
         self.bridge.load("drain", self.drain, then, self.complain, path="")
 
+    def on_unmount(self) -> None:
+        self.watching.leave()
+
     def drain(self) -> list[Job]:
         """Wait until nothing runs: two seconds for what may be stuck, longer for a last sync. Blocks."""
         stuck = self.runner.drain(DRAIN_SECONDS)
@@ -421,21 +420,6 @@ class WholeCellBars(ScrollBarRender):
     HORIZONTAL_BARS: ClassVar[list[str]] = [" "] * 8
 
 
-def open_or_begin(path: str, database: str | None) -> FileReplica | LTXReplica:
-    """The replica at a path; with a database also one that a first sync will make there. Raises LitetuiError."""
-    from litetui.replica.detect import open_any
-
-    try:
-        return open_any(path)
-    except NotAReplicaError:
-        if database is None:
-            raise
-    from litetui.ops.sync import existing
-    from litetui.replica.file import FileReplica
-
-    return existing(path) or FileReplica(os.path.expanduser(path))
-
-
 def run_app(
     path: str | None,
     *,
@@ -448,7 +432,15 @@ def run_app(
 
     `demo` without a path: a live database and its replica, made for the occasion.
     """
-    settings = Settings(readonly=readonly, ascii=ascii or not locale_is_utf8(os.environ))
+    config = load_config(config_path())
+    settings = Settings(
+        readonly=readonly,
+        ascii=ascii or config.ascii or not locale_is_utf8(os.environ),
+        theme=config.theme or theme_of_terminal(os.environ),
+        time_zone=config.time_zone,
+        config_path=config.path,
+        troubles=config.troubles,
+    )
     app = LitetuiApp(DEMO if demo and path is None else path, settings, database)
     code: int | None = None
     try:
@@ -458,6 +450,8 @@ def run_app(
         app.runner.cancel_all()
         stuck = app.drain() if not app.stuck else app.stuck
         with app.demos, suppress(OSError):  # the terminal may be gone
+            from litetui.tui.report import job_lines
+
             for line in job_lines(app.runner.jobs, stuck):
                 sys.stdout.write(line + "\n")
             sys.stdout.flush()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-from litetui.units import format_clock
+from litetui.units import format_clock, offset_ns
 
 SECOND = 1_000_000_000
 MINUTE, HOUR, DAY = 60 * SECOND, 3600 * SECOND, 86400 * SECOND
@@ -15,6 +15,7 @@ STEPS = (
     *(n * HOUR for n in (1, 2, 3, 6, 12)),
     *(n * DAY for n in (1, 2, 7, 14, 28, 91, 182, 364)),
 )
+FINE = tuple(n * SECOND // 1000 for n in (1, 2, 5, 10, 20, 50, 100, 200, 500))
 ROOM = 16  # cells from one tick to the next: "22 Nov 20:55:30Z" at most, which is rare
 
 
@@ -32,19 +33,23 @@ class Axis:
         return min(self.width - 1, max(0, (ns - self.start_ns) * self.width // span))
 
     def ticks(self) -> list[tuple[int, str]]:
-        """Cell and text of each tick: round times, with the date where the day changes."""
+        """Cell and text of each tick: round times of the screen's zone, with the date where the day changes."""
         span = max(1, self.end_ns - self.start_ns)
-        step = next((s for s in STEPS if s * self.width >= ROOM * span), STEPS[-1])
+        steps = (*FINE, *STEPS) if span < 2 * SECOND else STEPS
+        step = next((s for s in steps if s * self.width >= ROOM * span), STEPS[-1])
         found: list[tuple[int, str]] = []
         day, free_from = -1, 0
-        at = -(-self.start_ns // step) * step
-        while at <= self.end_ns and len(found) < self.width:
+        away = offset_ns(self.start_ns)
+        clock = -(-(self.start_ns + away) // step) * step  # what clocks show, as if it were UTC
+        while (at := clock - away) <= self.end_ns and len(found) < self.width:
+            if (now_away := offset_ns(at)) != away:  # clocks were put forward or back
+                away, at = now_away, clock - now_away
             cell = self.cell(at)
-            text = _text(at, step, at // DAY != day)
+            text = _text(at, step, clock // DAY != day)
             if cell >= free_from and cell + len(text) <= self.width:
                 found.append((cell, text))
-                day, free_from = at // DAY, cell + len(text) + 2
-            at += step
+                day, free_from = clock // DAY, cell + len(text) + 2
+            clock += step
         return found
 
     def line(self) -> str:
@@ -59,9 +64,13 @@ def _text(ns: int, step: int, with_date: bool) -> str:
     """`14:00Z`, `14:00:30Z`, with the date in front on another day; days alone have no clock."""
     other = format_clock(ns, ns + 366 * 2 * DAY, millis=False)  # always with date and year
     date, year, clock = other.rsplit(" ", 2)
+    zone = clock[8:]
     if step >= DAY:
         return date if step < 91 * DAY else f"{date} {year}"
-    clock = clock if step < MINUTE else clock[:5] + "Z"
+    if step < SECOND:
+        digits = 3 if step % (SECOND // 100) else 2 if step % (SECOND // 10) else 1
+        clock = f"{clock[:8]}.{ns % SECOND:09d}"[: 9 + digits] + zone
+    clock = clock if step < MINUTE else clock[:5] + zone
     return f"{date} {clock}" if with_date else clock
 
 

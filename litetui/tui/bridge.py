@@ -30,6 +30,8 @@ class _Waiting:
     then: Callable[[Any], None]
     fail: Callable[[LitetuiError], None]
     timer: Timer
+    moved: Callable[[], int] | None
+    seen: int = 0
 
 
 class Bridge:
@@ -65,12 +67,15 @@ class Bridge:
         fail: Callable[[LitetuiError], None],
         *,
         path: str,
+        moved: Callable[[], int] | None = None,
     ) -> None:
-        """Run `work` in a thread and hand its result to `then`. A newer load of the key drops this answer."""
+        """Run `work` in a thread and hand its result to `then`. A newer load of the key drops this answer. `moved`: a
+        number that grows while the reading goes on; without that, after ten seconds `fail` is told that there is no
+        answer, and the answer may still come."""
         self.forget(key)
         load = Load(key, work, path=path, done=self._answered)
         timer = self.app.set_timer(NO_ANSWER_SECONDS, lambda: self._overdue(key, load))
-        self._waiting[key] = _Waiting(load, then, fail, timer)
+        self._waiting[key] = _Waiting(load, then, fail, timer, moved)
         self._settle()
         load.start()
 
@@ -121,8 +126,13 @@ class Bridge:
 
     def _overdue(self, key: str, load: Load) -> None:
         waiting = self._waiting.get(key)
-        if waiting is not None and waiting.load is load:
-            waiting.fail(load.no_answer())
+        if waiting is None or waiting.load is not load:
+            return
+        if waiting.moved is not None and (now := waiting.moved()) != waiting.seen:
+            waiting.seen = now
+            waiting.timer = self.app.set_timer(NO_ANSWER_SECONDS, lambda: self._overdue(key, load))
+            return
+        waiting.fail(load.no_answer())
 
     # jobs
 

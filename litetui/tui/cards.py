@@ -1,4 +1,4 @@
-"""A fact as a card: what the stats of a pane are made of."""
+"""What the stats of a pane are made of: a fact as a card, and what needs attention as a line."""
 
 from __future__ import annotations
 
@@ -14,3 +14,13 @@ class Card:
     note: str = ""
     status: str = ""
     drop: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """One line, cut where it is too long. `severity` is "error", "warning", "info" or ""; of `tails`, which stand at
+    its end, the first go where there is no room."""
+
+    severity: str
+    words: str
+    tails: tuple[str, ...] = ()

@@ -7,20 +7,27 @@ from typing import TYPE_CHECKING
 
 from litetui.jobs.job import Job, State
 from litetui.jobs.progress import CancelToken, Reporter
-from litetui.replica.types import Pos
-from litetui.tui.evidence import Check, Checks
 from litetui.tui.replication import ReplicateJob
-from litetui.tui.screens.checking import ValidateJobScreen
-from litetui.tui.screens.report import ReportScreen
-from litetui.tui.screens.validate import ValidateDialog, Wish
-from litetui.tui.validation import Compare, ValidateJob
+from litetui.tui.tree_line import LTX, Key
 
 if TYPE_CHECKING:
+    from typing_extensions import TypeIs
+
     from litetui.ops.clean_point import CleanPoint
+    from litetui.ops.validate import ValidationPlan
     from litetui.ops.verdict import LiveCheck, Report
+    from litetui.replica.types import Pos
     from litetui.tui.app import LitetuiApp
+    from litetui.tui.checks import Check, Checks
+    from litetui.tui.screens.validate import Wish
+    from litetui.tui.validation import Compare, ValidateJob
 
 CLEAN_POINT = "clean-point"
+
+
+def is_validation(job: Job) -> TypeIs[ValidateJob]:
+    """Whether a job is a validation. The module of these is not imported before there is one."""
+    return job.kind == "validate"
 
 
 class Checking:
@@ -38,11 +45,13 @@ class Checking:
 
     def note(self, job: Job) -> None:
         """A job has ended: what it found out stays. Names alone never take the place of what read the bytes."""
+        from litetui.tui.checks import Check
+
         if job.state is not State.DONE:
             return
         if job.kind == CLEAN_POINT:
             self._clean[job.target, job.title] = job.result
-        if not isinstance(job, ValidateJob):
+        if not is_validation(job):
             return
         report: Report = job.result
         known = self._checks.setdefault(report.path, {})
@@ -51,7 +60,8 @@ class Checking:
         if live is not None and not compared and report.default is not None:
             compared = report.default.generation
         for one in report.generations:
-            check = Check(one, report.depth, job.ended_ns or 0, one.generation == compared)
+            listed = job.listed if one.generation == LTX else None
+            check = Check(one, report.depth, job.ended_ns or 0, one.generation == compared, listed)
             before = known.get(one.generation)
             if check.read_bytes or check.differs or before is None or not before.read_bytes:
                 known[one.generation] = check
@@ -60,13 +70,16 @@ class Checking:
 
     # validate
 
-    def ask(self, generation: str) -> None:
-        """The dialog; `generation` "" where the cursor stands on none."""
-        replica, view = self.app.file_replica, self.app.browser.view
+    def ask(self, key: Key) -> None:
+        """The dialog, for what the cursor stands on."""
+        from litetui.tui.screens.validate import ValidateDialog
+        from litetui.tui.validation import scopes
+
+        replica, view = self.app.replica, self.app.browser.view
         if replica is None or view is None:
             return
         database, own = self.app.database or "", self.app.writing.running is not None
-        dialog = ValidateDialog(replica, view, generation, database=database, own=own)
+        dialog = ValidateDialog(view, *scopes(replica, view, key), database=database, own=own)
 
         def then(wish: Wish | None) -> None:
             if wish is not None:
@@ -76,17 +89,19 @@ class Checking:
 
     def start(self, wish: Wish, database: str = "") -> None:
         """Run it, and show what it finds as it comes."""
-        compare = self._comparison(database, wish.plan.scratch) if database else None
+        from litetui.tui.screens.checking import ValidateJobScreen
+        from litetui.tui.validation import ValidateJob
+
+        compare = self._comparison(database, wish.plan) if database else None
         attached, now_ns = self.app.database, self.app.settings.now_ns
         job = ValidateJob(wish.plan, attached=attached, database=database, compare=compare, now_ns=now_ns)
         self.app.submit(job)
         self.app.push_screen(ValidateJobScreen(job))
 
-    def _comparison(self, database: str, scratch: str) -> Compare:
+    def _comparison(self, database: str, plan: ValidationPlan) -> Compare:
         """How the live database is compared with: never by opening it where this process replicates it, which would
         drop the replication's locks."""
-        replica = self.app.file_replica
-        assert replica is not None
+        replica, scratch = plan.replica, plan.scratch
         if (own := self.app.writing.running) is not None:
             return partial(own.compare, scratch)
         others = [j for j in self.app.runner.unfinished if isinstance(j, ReplicateJob) and j.database == database]
@@ -106,11 +121,15 @@ class Checking:
 
     def open(self, job: Job) -> bool:
         """Show a validation: its report once it has one, else what it finds; False for other jobs."""
-        if not isinstance(job, ValidateJob):
+        if not is_validation(job):
             return False
         if job.state is State.DONE:
+            from litetui.tui.screens.report import ReportScreen
+
             self.app.push_screen(ReportScreen(job))
         else:
+            from litetui.tui.screens.checking import ValidateJobScreen
+
             self.app.push_screen(ValidateJobScreen(job))
         return True
 
@@ -118,7 +137,7 @@ class Checking:
     def last(self) -> ValidateJob | None:
         """The last validation of the open replica that has a report."""
         for job in reversed(self.app.runner.jobs):
-            if isinstance(job, ValidateJob) and job.state is State.DONE and job.target == self._path:
+            if is_validation(job) and job.state is State.DONE and job.target == self._path:
                 return job
         return None
 
@@ -139,7 +158,7 @@ class Checking:
 
     def find_clean_point(self, path: str, generation: str, scratch: str) -> None:
         """Search for it, as a job."""
-        replica = self.app.file_replica
+        replica = self.app.replica
         if replica is None or replica.path != path or self.looking_for_clean_point(path, generation) is not None:
             return
 

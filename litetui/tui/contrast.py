@@ -11,24 +11,31 @@ from textual.color import BLACK, WHITE, Color, ColorParseError
 TEXT, MUTED = 4.5, 3.0
 TEXT_ON = ("background", "surface", "panel")
 COLOURS = ("text-primary", "text-success", "text-warning", "text-error")
+FILLED = {"block-cursor-background": "block-cursor-foreground", "error": "button-color-foreground"}  # ground: text
 
 
 def readable(variables: dict[str, str]) -> dict[str, str]:
-    """The theme variables with the text colours that litetui uses mended."""
+    """The theme variables with the text colours that litetui uses mended, and what is filled with a colour."""
+    variables = {"foreground-disabled": variables["foreground-muted"], **variables}
     try:
         grounds = [Color.parse(variables[name]) for name in TEXT_ON]
         focused = Color.parse(variables["primary-muted"])
         foreground = _until(Color.parse(variables["foreground"]), grounds, TEXT)
         mended = {name: _until(Color.parse(variables[name]), grounds, TEXT) for name in COLOURS}
         mended["text-primary"] = _until(mended["text-primary"], [*grounds, focused], TEXT)
+        filled = {name: Color.parse(variables[name]) for name in FILLED}
     except (KeyError, ColorParseError):
         return variables  # a theme of the terminal's own colours: nothing can be measured
-    if any(colour.a < 1 for colour in (*grounds, foreground, *mended.values())):
+    if any(colour.a < 1 for colour in (*grounds, foreground, *mended.values(), *filled.values())):
         return variables
     mended["foreground"] = foreground
     muted = grounds[0].blend(foreground, 0.6)
     mended["foreground-muted"] = _until(muted, [*grounds, focused], MUTED, towards=foreground)
     mended["foreground-disabled"] = _until(grounds[0].blend(foreground, 0.38), grounds, MUTED, towards=foreground)
+    for name, ground in filled.items():
+        ink = WHITE if contrast(WHITE, ground) >= MUTED else BLACK
+        mended[FILLED[name]] = ink
+        mended[name] = _until(ground, [ink], TEXT)
     return {**variables, **{name: colour.hex for name, colour in mended.items()}}
 
 

@@ -6,37 +6,25 @@ Colour follows the evidence: names alone never make anything green.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
-from litetui.errors import LitetuiError
-from litetui.jobs.job import Job
-from litetui.replica.types import Finding
 from litetui.tui import primary
-from litetui.tui.cards import Card
-from litetui.tui.evidence import Check, Checks, checked_card, checked_of, evidence
+from litetui.tui.attention import Beside, calm, newest_file_ns, of_generation, of_replica
+from litetui.tui.attention_rows import AttentionSource, lines
+from litetui.tui.cards import Brief, Card
+from litetui.tui.checks import Check, since
+from litetui.tui.entries import Entry, worst
+from litetui.tui.evidence import checked_card, checked_of, evidence, restored_card
+from litetui.tui.file_sources import GenerationSource, SnapshotSource, WALSource
 from litetui.tui.ltx_model import which
 from litetui.tui.ltx_sources import LevelSource
 from litetui.tui.model import GenerationView, ReplicaView
-from litetui.tui.outline import Key, find_group, generation_of, group_text
-from litetui.tui.sources import (
-    Clock,
-    FindingSource,
-    FrameSource,
-    GenerationSource,
-    SnapshotSource,
-    Source,
-    TransactionSource,
-    WALSource,
-)
+from litetui.tui.outline import find_group, group_text
+from litetui.tui.sources import Clock, Source
+from litetui.tui.tree_line import Key, generation_of
 from litetui.units import format_age, format_clock, format_duration, format_size
 
-if TYPE_CHECKING:
-    from litetui.ops.frames import FrameTable
-    from litetui.tui.replication import ReplicateJob
-
 Note = tuple[str, str]
-STALE_NS = 600 * 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,30 +47,18 @@ class Detail:
     notes: Sequence[Note]
     tabs: Sequence[Tab]
     start_tab: str = ""
+    attention: Sequence[Brief] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Beside:
-    """What else bears on it: the jobs of the session, what it checked, and the replication that it runs."""
-
-    jobs: Sequence[Job] = ()
-    own: ReplicateJob | None = None
-    checks: Checks = field(default_factory=dict)
-
-
-def detail(
-    view: ReplicaView, key: Key, clock: Clock, frames: FrameTable | LitetuiError | None, beside: Beside
-) -> Detail:
-    """What to show for a line of the tree; `frames` is what a WAL holds, once it was read."""
+def detail(view: ReplicaView, key: Key, clock: Clock, beside: Beside) -> Detail:
+    """What to show for a line of the tree; a WAL's is made by wal_view.py."""
     generation = view.generation(generation_of(key))
     if generation is None:
         return _replica(view, clock, beside)
     shown: Detail | None = None
     if key[0] == "snapshot":
         shown = _snapshot(generation, int(key[2]), clock)
-    elif key[0] == "index":
-        shown = _index(generation, int(key[2]), clock, frames)
-    else:
+    elif key[0] != "index":
         return _generation(view, generation, key, clock, beside)
     return shown or _generation(view, generation, ("generation", generation.name), clock, beside)
 
@@ -92,7 +68,7 @@ def _replica(view: ReplicaView, clock: Clock, beside: Beside) -> Detail:
     snapshots = sum(g.stats.snapshots for g in view.generations)
     wals = sum(g.stats.wal_files for g in view.generations)
     size = sum(g.stats.size for g in view.generations)
-    updated = max((g.stats.updated_ns or 0 for g in view.generations), default=0)
+    updated = newest_file_ns(view)
     broken = [g for g in view.generations if not g.survey.restorable]
     cards = [
         Card("Generations", str(len(view.generations)), f"{len(broken)} without restore" if broken else "",
@@ -102,49 +78,37 @@ def _replica(view: ReplicaView, clock: Clock, beside: Beside) -> Detail:
         Card("Stored", format_size(size), drop=2),
         Card("Newest file", format_clock(updated, now, millis=False) if updated else "none",
              format_age(updated, now) if updated else ""),
-        checked_of(view, beside.checks, now),
+        restored_card(view, view.newest, beside.jobs, now) if view.newest is not None and not beside.checks
+        else checked_of(view, beside.checks, now),
     ]  # fmt: skip
-    notes = _live_notes(view, updated, now, beside)
-    found = with_checked(view.findings, beside.checks.values())
+    notes, found = live_notes(view, now, beside), of_replica(view, now, beside)
     tabs = [
-        attention(found),
         Tab("generations", f"Generations {len(view.generations)}", GenerationSource(view, clock, beside.checks)),
+        attention_tab(found, clock, beside.checks.values()),
     ]
-    if not found:
-        tabs.reverse()
     if view.ltx is not None:
         notes.insert(0, (which(view), ""))
         tabs.append(Tab("levels", f"Levels {len(view.ltx.levels)}", LevelSource(view.ltx.levels, clock)))
+    if not found:
+        notes.append((calm(beside.checks.values()), ""))
     layout = view.layout + (f", and {view.ltx.layout}" if view.ltx is not None else "")
     start = "levels" if view.ltx is not None and not view.generations else ""
-    return Detail(view.name or view.path, layout, cards, notes, tabs, start)
+    return Detail(view.name or view.path, layout, cards, notes, tabs, start, lines(found, now))
 
 
-def _live_notes(view: ReplicaView, updated: int, now: int, beside: Beside) -> list[Note]:
-    """Is replication running, and behind? Without a database that cannot be said."""
-    if view.primary is not None:
-        return primary.notes(view.primary, beside.own, now)
-    if not updated or now - updated <= STALE_NS:
-        return []
-    age = format_duration(now - updated)
-    return [(f"Newest file {age} old: nothing was written, or replication stopped; o attaches the database.", "")]
+def _indexes(count: int) -> str:
+    return f"{count} index" if count == 1 else f"{count} indexes"
 
 
-def with_checked(findings: Iterable[Finding], checks: Iterable[Check]) -> list[Finding]:
-    """What validations found, and what the names show beside that; errors first."""
-    known = [finding for check in checks for finding in check.report.findings]
-    seen = {(f.code, f.generation, f.index, f.offset) for f in known}
-    known += [f for f in findings if (f.code, f.generation, f.index, f.offset) not in seen]
-    return sorted(known, key=lambda f: ("error", "warning", "info").index(f.severity))
+def live_notes(view: ReplicaView, now: int, beside: Beside) -> list[Note]:
+    """Who replicates, and what is not in the replica; without a database that cannot be said."""
+    return [] if view.primary is None else primary.notes(view.primary, beside.own, now)
 
 
-def attention(found: Sequence[Finding], check: Check | None = None) -> Tab:
-    """The tab of findings, red or yellow as the worst of them."""
-    severities = {finding.severity for finding in found}
-    status = next((s for s in ("error", "warning") if s in severities), "")
-    read = check is not None and check.read_bytes
-    source = FindingSource(found, "the check found nothing" if read else FindingSource.empty)
-    return Tab("attention", f"Attention {len(found)}" if found else "Attention", source, status)
+def attention_tab(found: Sequence[Entry], clock: Clock, checks: Iterable[Check] = ()) -> Tab:
+    """The tab of what needs attention, with the count, red or yellow as the worst of it."""
+    source = AttentionSource(found, calm(checks), clock)
+    return Tab("attention", f"Attention {len(found)}" if found else "Attention", source, worst(found))
 
 
 def _generation(view: ReplicaView, generation: GenerationView, key: Key, clock: Clock, beside: Beside) -> Detail:
@@ -164,27 +128,25 @@ def _generation(view: ReplicaView, generation: GenerationView, key: Key, clock: 
         Card("Snapshots", str(stats.snapshots),
              f"newest {format_age(snapshot.created_ns, now)}" if snapshot else "none to restore from",
              "" if snapshot else "error"),
-        Card("WAL", f"{len(columns)} indexes", f"{stats.wal_files} files", drop=1),
+        Card("WAL", _indexes(len(columns)), f"{stats.wal_files} file{'s' if stats.wal_files != 1 else ''}", drop=1),
         Card("Stored", format_size(stats.size), drop=2),
-        checked_card(generation, check, now),
+        restored_card(view, generation, beside.jobs, now) if check is None
+        else checked_card(check, since(check, generation), now),
     ]  # fmt: skip
-    found = with_checked(generation.survey.findings, [check] if check is not None else [])
-    wals = _wal_source(generation, start, stop, clock)
+    found = of_generation(view, generation, now, beside)
+    wals = wal_source(generation, start, stop, clock)
     tabs = [
         Tab("snapshots", f"Snapshots {len(generation.snapshots)}",
             SnapshotSource(generation.snapshots, clock)),
         Tab("wal", f"WAL files {len(wals)}", wals),
-        attention(found, check),
+        attention_tab(found, clock, [check] if check is not None else []),
     ]  # fmt: skip
-    notes = _live_notes(view, generation.stats.updated_ns or 0, now, beside) if generation.newest else []
-    if not columns.in_order:
-        notes.append(("File times do not rise with the indexes: was this replica copied without its times? "
-                      "Times are no safe restore target here.", "warning"))  # fmt: skip
-    begin = {
-        "snapshots": "snapshots",
-        "generation": "attention" if any(f.severity == "error" for f in found) else "wal",
-    }
-    return Detail(generation.name, subtitle, cards, notes, tabs, begin.get(str(key[0]), "wal"))
+    notes = live_notes(view, now, beside) if generation.newest else []
+    whole = key[0] == "generation"
+    if whole and generation.newest and not found:
+        notes.append((calm([check] if check is not None else []), ""))
+    begin = "snapshots" if key[0] == "snapshots" else "wal"
+    return Detail(generation.name, subtitle, cards, notes, tabs, begin, lines(found, now) if whole else ())
 
 
 def _standing(view: ReplicaView, generation: GenerationView, now: int, beside: Beside) -> str:
@@ -196,13 +158,13 @@ def _standing(view: ReplicaView, generation: GenerationView, now: int, beside: B
     if reason and created is not None:
         words += f", began {format_clock(created, now, millis=False)}: {reason}"
     if not generation.survey.restorable:
-        return f"{words}; does not restore: {generation.survey.why_not}"
+        return f"{words}; does not restore"
     if (met := evidence(view, generation, now, beside.jobs, beside.checks)) is not None:
         return f"{words}; {met[0]}"
     return f"{words}; {'' if reason else 'complete by its names, '}content not checked"
 
 
-def _wal_source(generation: GenerationView, start: int, stop: int, clock: Clock) -> WALSource:
+def wal_source(generation: GenerationView, start: int, stop: int, clock: Clock) -> WALSource:
     columns = generation.indexes
     if start >= stop:
         return WALSource(generation.wals, clock, 0, 0)
@@ -227,11 +189,11 @@ def _snapshot(generation: GenerationView, index: int, clock: Clock) -> Detail | 
         Card("Index", f"{index:08x}"),
         Card("Stored", format_size(one.size), "LZ4" if one.compressed else "not compressed"),
         Card("Created", format_clock(one.created_ns, now, millis=False), format_age(one.created_ns, now)),
-        Card("WAL from here", f"{after} indexes",
+        Card("WAL from here", _indexes(after),
              "" if updated is None else f"to {format_clock(updated, now, millis=False)}"),
     ]  # fmt: skip
     start = 0 if not after else len(columns) - after
-    wals = _wal_source(generation, start, len(columns), clock)
+    wals = wal_source(generation, start, len(columns), clock)
     return Detail(
         f"Snapshot {index:08x}",
         f"of {generation.name}: {one.name}",
@@ -239,57 +201,3 @@ def _snapshot(generation: GenerationView, index: int, clock: Clock) -> Detail | 
         [],
         [Tab("wal", f"WAL files from here {len(wals)}", wals)],
     )
-
-
-def _index(
-    generation: GenerationView, index: int, clock: Clock, frames: FrameTable | LitetuiError | None
-) -> Detail | None:
-    now = clock()
-    columns = generation.indexes
-    at = columns.row_of(index)
-    if at is None:
-        return None
-    last_ns = int(columns.last_ns[at])
-    files = _wal_source(generation, at, at + 1, clock)
-    stored = int(generation.wals.size[files.start : files.stop].sum())
-    cards = [
-        Card("Stored", format_size(stored), "1 file" if len(files) == 1 else f"{len(files)} segments"),
-        Card("Last file", format_clock(last_ns, now, millis=False), format_age(last_ns, now)),
-    ]
-    notes: list[Note] = []
-    transactions: Tab = Tab("transactions", "Transactions", None)
-    pages: Tab = Tab("frames", "Frames", None)
-    if isinstance(frames, LitetuiError):
-        notes.append((str(frames), "error"))
-        if frames.hint:
-            notes.append((f"Try: {frames.hint}", ""))
-    elif frames is not None:
-        cards += _frame_cards(frames)
-        transactions = Tab("transactions", f"Transactions {len(frames.transactions)}",
-                           TransactionSource(frames))  # fmt: skip
-        bad = len(frames) - frames.valid_frames
-        pages = Tab("frames", f"Frames {len(frames)}", FrameSource(frames), "error" if bad else "")
-        if frames.problem is not None:
-            notes.append((str(frames.problem), "error"))
-            if frames.problem.hint:
-                notes.append((f"Try: {frames.problem.hint}", ""))
-    tabs = [transactions, pages, Tab("wal", f"Files {len(files)}", files)]
-    active = generation.newest and at == len(columns) - 1
-    return Detail(
-        f"WAL {index:08x}",
-        f"of {generation.name}{', active: more may be written' if active else ''}",
-        cards,
-        notes,
-        tabs,
-    )
-
-
-def _frame_cards(frames: FrameTable) -> list[Card]:
-    bad = len(frames) - frames.valid_frames
-    read = "checksums right" if not bad and frames.problem is None else ""
-    return [
-        Card("Transactions", str(len(frames.transactions)), "committed"),
-        Card("Frames", str(len(frames)), f"{bad} invalid" if bad else read, "error" if bad else ""),
-        Card("Page size", str(frames.page_size), f"{frames.checksum_order} endian"),
-        Card("Salts", f"{frames.salt1:08x} {frames.salt2:08x}"),
-    ]

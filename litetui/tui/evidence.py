@@ -5,104 +5,23 @@ Pure functions. Only what read the bytes makes anything green; what came or chan
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from litetui.errors import DamageError
 from litetui.jobs.job import Job
 from litetui.tui.cards import Card
+from litetui.tui.checks import HOW, Check, Checks, Since, since, since_ltx
 from litetui.tui.model import GenerationView, ReplicaView
+from litetui.tui.replication import ReplicateJob
+from litetui.tui.tree_line import LTX
 from litetui.units import format_age, format_clock
 
 if TYPE_CHECKING:
-    from litetui.ops.verdict import Depth, GenerationReport
+    from litetui.ops.verdict import GenerationReport
 
 Note = tuple[str, str]  # text, status
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """What a validation of this session said of one generation, and when.
-
-    differs  a restore of it is not what the live database holds
-    """
-
-    report: GenerationReport
-    depth: Depth
-    at_ns: int
-    differs: bool = False
-
-    @property
-    def read_bytes(self) -> bool:
-        return self.depth != "names"
-
-    @property
-    def drilled(self) -> bool:
-        """Whether it was restored, and SQLite found it in order."""
-        return self.depth == "restore" and self.report.integrity == "ok"
-
-    @property
-    def worst(self) -> str:
-        """Its verdict as a status; names alone are no success."""
-        if self.differs:
-            return "error"
-        if self.report.verdict == "ok":
-            return "success" if self.read_bytes else ""
-        return "warning" if self.report.verdict == "damaged" and self.report.latest_restores else "error"
-
-    @property
-    def word(self) -> str:
-        """Its verdict in a word."""
-        return "differs" if self.differs else WORDS.get(self.report.verdict, "ok")
-
-    @property
-    def glyph(self) -> str:
-        return "damaged" if self.differs else GLYPHS.get(self.report.verdict, "ok")
-
-    @property
-    def integrity_failed(self) -> bool:
-        return self.report.integrity not in ("", "ok")
-
-
-Checks = Mapping[str, Check]  # by generation
-GLYPHS = {"damaged": "damaged", "unrestorable": "unrestorable", "unknown": "unreadable"}
-WORDS = {"damaged": "damaged", "unrestorable": "does not restore", "unknown": "not known"}
-HOW = {"names": "names", "content": "content", "restore": "restored"}
-
-
-@dataclass(frozen=True, slots=True)
-class Since:
-    """Files that came or changed after a check had listed them."""
-
-    wals: int
-    snapshots: int
-
-    def __bool__(self) -> bool:
-        return bool(self.wals or self.snapshots)
-
-    @property
-    def words(self) -> str:
-        parts = []
-        if self.wals:
-            parts.append(f"{self.wals} WAL file{'s' if self.wals > 1 else ''}")
-        if self.snapshots:
-            parts.append(f"{self.snapshots} snapshot{'s' if self.snapshots > 1 else ''}")
-        return " and ".join(parts)
-
-    @property
-    def short(self) -> str:
-        count = self.wals + self.snapshots
-        return f"+{count} file{'s' if count > 1 else ''}" if count else ""
-
-
-def since(check: Check, generation: GenerationView) -> Since:
-    """What of a generation is newer than a check of it."""
-    until = check.report.updated_ns
-    if until is None:
-        return Since(len(generation.wals), len(generation.snapshots))
-    newer = int((generation.wals.mtime_ns > until).sum())
-    return Since(newer, sum(s.created_ns > until for s in generation.snapshots))
 
 
 # a generation in the tree, and as a card
@@ -128,14 +47,19 @@ def badge(generation: GenerationView, check: Check | None, now_ns: int) -> Badge
         if generation.worst == "error":
             return Badge("damaged", "error", (f"damaged, {standing}", "damaged"))
         return Badge("unchecked", "", (standing, standing.removeprefix("ended ")))
-    word = check.word
+    return checked_badge(check, since(check, generation), standing, now_ns)
+
+
+def checked_badge(check: Check, since_then: Since, standing: str, now_ns: int) -> Badge:
+    """What a check said, how long ago, and how much came since."""
+    word, newer = check.word, since_then.short
     seen = format_age(check.at_ns, now_ns)
-    newer = since(check, generation).short
     parts = [f"{word} {seen}", *([f"{newer} since"] if newer else [])]
     brief = [f"{word} {seen.removesuffix(' ago')}", *([newer] if newer else [])]
     shortest = f"{brief[0]} {newer.split(' ')[0]}".strip()  # "ok 41 min +9"
-    words = (", ".join([*parts, standing]), ", ".join(parts), ", ".join(brief), shortest, brief[0], word)
-    return Badge(check.glyph, check.worst, words)
+    longest = [", ".join([*parts, standing])] if standing else []
+    words = (", ".join(parts), ", ".join(brief), shortest, brief[0], word)
+    return Badge(check.glyph, check.worst, (*longest, *words))
 
 
 _SHORT = {
@@ -151,28 +75,32 @@ def _why_in_short(generation: GenerationView) -> str:
     return next((_SHORT[code] for code in codes if code in _SHORT), "does not restore")
 
 
-def checked_card(generation: GenerationView, check: Check | None, now_ns: int) -> Card:
-    """The card of a generation that says what was checked, and how long ago."""
-    if check is None:
+def checked_card(check: Check | None, since_then: Since | None, now_ns: int) -> Card:
+    """The card that says what was checked, and how long ago."""
+    if check is None or since_then is None:
         return Card("Checked", "not yet", "v validates")
-    newer = since(check, generation).short
+    newer = since_then.short
     note = format_age(check.at_ns, now_ns) + (f", {newer}" if newer else "")
     value = f"{HOW[check.depth]} ok" if check.word == "ok" else check.word
     return Card("Checked", value, note, check.worst)
 
 
 def checked_of(view: ReplicaView, checks: Checks, now_ns: int) -> Card:
-    """The same for the whole replica: how many generations were read, and the worst that was found."""
-    met = [(g, checks[g.name]) for g in view.generations if g.name in checks and checks[g.name].read_bytes]
+    """The same for the whole replica: how many generations were read, the LTX files beside them as one more, and the
+    worst that was found."""
+    met = [(checks[g.name], since(checks[g.name], g)) for g in view.generations if g.name in checks]
+    if view.ltx is not None and LTX in checks:
+        met.append((checks[LTX], since_ltx(checks[LTX], view.ltx)))
+    met = [(check, newer) for check, newer in met if check.read_bytes]
     if not met:
         return Card("Checked", "not yet", "v validates")
-    statuses = {check.worst for _, check in met}
+    statuses = {check.worst for check, _ in met}
     status = next((s for s in ("error", "warning", "success") if s in statuses), "")
-    oldest = min(check.at_ns for _, check in met)
-    newer = sum((n := since(check, g)).wals + n.snapshots for g, check in met)
+    oldest = min(check.at_ns for check, _ in met)
+    newer = sum(n.wals + n.snapshots for _, n in met)
     note = format_age(oldest, now_ns) + (f", +{newer} file{'s' if newer > 1 else ''}" if newer else "")
-    whole = len(met) == len(view.generations)
-    return Card("Checked", "all" if whole else f"{len(met)} of {len(view.generations)}", note, status)
+    there = len(view.generations) + (view.ltx is not None)
+    return Card("Checked", "all" if len(met) == there else f"{len(met)} of {there}", note, status)
 
 
 # sentences
@@ -195,10 +123,18 @@ def headline(view: ReplicaView, now_ns: int, jobs: Sequence[Job] = (), checks: C
     updated = newest.stats.updated_ns
     if updated is None:
         return ("no files", "error")
+    if any(_differs(job, view) for job in jobs):
+        return ("the replica is not what the database holds, as its validation found", "error")
     if (met := evidence(view, newest, now_ns, jobs, checks)) is not None:
         return met
     until, age = format_clock(updated, now_ns, millis=False), format_age(updated, now_ns)
     return (f"names complete to {until} ({age}), content not checked", "")
+
+
+def _differs(job: Job, view: ReplicaView) -> bool:
+    """Whether a replication that runs has compared this replica with the database, and they are not the same."""
+    at = job.at if isinstance(job, ReplicateJob) and not job.state.ended and job.target == view.path else None
+    return at is not None and at.validation is not None and at.validation.status == "mismatch"
 
 
 def evidence(
@@ -212,9 +148,10 @@ def evidence(
         where = "" if getattr(damage.error, "index", None) is None else f" in {damage.error.index:08x}"  # type: ignore[union-attr]
         return (f"damaged{where}: a restore met it {format_age(damage.ended_ns or 0, now_ns)}", "error")
     if check is not None and check.word != "ok":
-        return _bad(check, generation, now_ns)
-    if check is not None and check.read_bytes and not _reaches_further(restored, check):
-        return _good(check, generation, now_ns)
+        first = first_damage(check.report)
+        return bad(check, since(check, generation), "" if first is None else f"{first:08x}", now_ns)
+    if check is not None and check.read_bytes and not reaches_further(restored, check):
+        return good(check, since(check, generation), now_ns)
     if restored is None:
         return None
     plan = restored.result.plan
@@ -244,22 +181,40 @@ def _restores(view: ReplicaView, generation: GenerationView, jobs: Sequence[Job]
     return damage, restored
 
 
-def _reaches_further(restored: Job | None, check: Check) -> bool:
+def restore_damage(view: ReplicaView, generation: GenerationView, jobs: Sequence[Job]) -> Job | None:
+    """The restore that met damage, unless one went beyond it since."""
+    return _restores(view, generation, jobs)[0]
+
+
+def restored_card(view: ReplicaView, generation: GenerationView, jobs: Sequence[Job], now_ns: int) -> Card:
+    """What stands in the place of a check where there is none: what a restore of the session met."""
+    damage, restored = _restores(view, generation, jobs)
+    if damage is not None:
+        return Card("Checked", "damaged", f"a restore, {format_age(damage.ended_ns or 0, now_ns)}", "error")
+    if restored is None:
+        return checked_card(None, None, now_ns)
+    until = format_clock(restored.result.plan.until_ns, now_ns, millis=False)
+    return Card("Checked", f"to {until}", f"restored {format_age(restored.ended_ns or 0, now_ns)}", "success")
+
+
+def reaches_further(restored: Job | None, check: Check) -> bool:
+    """Whether a restore of the session went beyond a check."""
     until = check.report.restorable_until_ns
     return restored is not None and (until is None or restored.result.plan.until_ns > until)
 
 
-def _good(check: Check, generation: GenerationView, now_ns: int) -> Note:
+def good(check: Check, newer: Since, now_ns: int) -> Note:
+    """What a check found in order, and what is newer."""
     until = check.report.restorable_until_ns
     how = "restored and checked" if check.drilled else "content checked"
     to = "" if until is None else f" to {format_clock(until, now_ns, millis=False)}"
-    newer = since(check, generation)
     return (f"{how}{to}, {format_age(check.at_ns, now_ns)}" + (f"; {newer.words} newer" if newer else ""), "success")
 
 
-def _bad(check: Check, generation: GenerationView, now_ns: int) -> Note:
-    """What a check found that is not in order: whether the latest state restores comes first."""
-    report, age, newer = check.report, format_age(check.at_ns, now_ns), since(check, generation)
+def bad(check: Check, newer: Since, where: str, now_ns: int) -> Note:
+    """What a check found that is not in order: whether the latest state restores comes first. `where`: the index or
+    the TXID from which on it does not, "" where that is not known."""
+    report, age = check.report, format_age(check.at_ns, now_ns)
     if check.differs and report.verdict == "ok":
         return (f"a restore is not what the database holds, checked {age}", "error")
     if report.verdict == "unknown":
@@ -271,8 +226,7 @@ def _bad(check: Check, generation: GenerationView, now_ns: int) -> Note:
     if report.latest_restores:
         rest = f"; {newer.words} newer" if newer else ""
         return (f"latest restores, checked {age}; older restore points are damaged{rest}", "warning")
-    where = first_damage(report)
-    damaged = "damaged" if where is None else f"damaged from {where:08x} on"
+    damaged = f"damaged from {where} on" if where else "damaged"
     if newer.snapshots:
         return (f"{damaged}, checked {age}; {newer.words} newer: v checks again", "warning")
     until = report.restorable_until_ns

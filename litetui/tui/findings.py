@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from litetui.replica.types import Finding
 from litetui.tui.axis import Bar, Span
-from litetui.tui.evidence import GLYPHS
+from litetui.tui.checks import GLYPHS
 from litetui.tui.glyphs import Glyphs
+from litetui.tui.ltx_model import ltx_place
 from litetui.tui.sources import Cell, Column, Source
 from litetui.tui.textutil import cut_middle
+from litetui.tui.tree_line import LTX
 from litetui.units import format_clock, format_duration, format_size
 
 if TYPE_CHECKING:
@@ -41,9 +43,9 @@ class Row:
 
 
 def place(finding: Finding, *, short: bool = False) -> str:
-    """Where in its generation a finding is."""
+    """Where in its generation a finding is; of LTX files the level and the TXIDs."""
     if finding.index is None:
-        return ""
+        return ltx_place(finding.path)
     words = f"{finding.index:08x}"
     if finding.offset is not None:
         words += f":{finding.offset}"
@@ -159,7 +161,9 @@ def what_was_checked(job: ValidateJob) -> str:
     if report.depth == "names":
         words = [f"names: {done.files} files listed, none opened"]
     else:
-        words.append(f"{done.frames} frames, {done.transactions} transactions")
+        kinds = {generation.generation == LTX for generation in report.generations}
+        frames = "frames and pages" if len(kinds) == 2 else "pages" if kinds == {True} else "frames"
+        words.append(f"{done.frames} {frames}, {done.transactions} transactions")
     words += [f"in {format_duration(job.duration_ns)}"] if job.duration_ns else []
     drills = {g.integrity for g in report.generations if g.integrity}
     if drills:
@@ -195,7 +199,7 @@ def window_words(report: GenerationReport, now_ns: int, dash: str, limit: int = 
 
 def relative(path: str) -> str:
     """A file's path in its replica; other paths as they are."""
-    inside = path.rfind("/generations/")
+    inside = max(path.rfind("/generations/"), path.rfind("/ltx/"))
     return path[inside + 1 :] if inside >= 0 else path
 
 

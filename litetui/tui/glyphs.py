@@ -48,6 +48,8 @@ class Glyphs:
     between: str = "–"
     up: str = "▲"
     down: str = "▼"
+    here: str = "┃"
+    levels: str = " ▁▂▃▄▅▆▇█"
 
 
 UNICODE = Glyphs()
@@ -85,6 +87,8 @@ ASCII = Glyphs(
     between="-",
     up="^",
     down="v",
+    here="|",
+    levels=" ._-~+*%@",
 )
 
 

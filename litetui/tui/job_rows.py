@@ -1,39 +1,42 @@
-"""Jobs and log lines as rows of tables."""
+"""Jobs as rows of a table, and all of them in a line."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Hashable, Sequence
 
-from litetui.jobs.job import Job, LogLine, State
+from litetui.jobs.job import Job, State
 from litetui.tui.glyphs import Glyphs
 from litetui.tui.replication import ReplicateJob
-from litetui.tui.report import alarm_of, outcome, verdict_of
 from litetui.tui.sources import Cell, Clock, Column, Source
-from litetui.units import format_clock, format_duration, format_size
+from litetui.tui.textutil import cut_end
+from litetui.units import format_age, format_duration, format_size
 
 BAR = 16
+BRIEFLY = 4
 STATUS = {State.FAILED: "error", State.CANCELLED: "warning", State.CANCELLING: "warning"}
 NS = 1_000_000_000
 
 
 def state_glyph(job: Job, glyphs: Glyphs) -> str:
     """The glyph of a job's state; one that is done and has found damage has that one's."""
+    from litetui.tui.report import alarm_of
+
     glyph: str = getattr(glyphs, job.state.value)
     return glyphs.damaged if alarm_of(job) else glyph
 
 
 def progress_text(job: Job, glyphs: Glyphs, now_ns: int) -> str:
     """How far a job is, in words: phase, bar, percent, rate, time left; or how it ended."""
+    from litetui.tui.report import end_words, outcome
+
     if job.state is State.QUEUED:
         waits = job.waits_for
         return "waits" if waits is None else f"waits for {waits.kind} {waits.id}, which holds this replica"
     if job.state.ended:
-        took = f"{job.state.value} after {format_duration(job.duration_ns)}"
-        if job.state is State.DONE:
-            words = outcome(job)
-            return f"done in {format_duration(job.duration_ns)}" + (f": {words}" if words else "")
-        return f"{took}: {job.error}" if job.error is not None else took
+        if job.state is not State.DONE:
+            return end_words(job)
+        words = outcome(job)
+        return f"done in {format_duration(job.duration_ns)}" + (f": {words}" if words else "")
     if isinstance(job, ReplicateJob):
         return job.words(now_ns)[0]
     progress = job.progress
@@ -46,6 +49,8 @@ def progress_text(job: Job, glyphs: Glyphs, now_ns: int) -> str:
         parts.append(_amount(progress.done, progress.unit))
     if progress.rate > 0 and progress.unit == "bytes":
         parts.append(f"{format_size(int(progress.rate))}/s")
+    elif progress.rate >= 1 and progress.unit:
+        parts.append(f"{progress.rate:.0f} {progress.unit}/s")
     if progress.seconds_left is not None:
         parts.append(f"{format_duration(int(progress.seconds_left * NS))} left")
     if job.state is State.CANCELLING:
@@ -59,6 +64,8 @@ def _amount(done: int, unit: str) -> str:
 
 def job_status(job: Job) -> str:
     """The status of a job's row, "" where there is nothing to say."""
+    from litetui.tui.report import alarm_of
+
     if isinstance(job, ReplicateJob) and not job.state.ended:
         return job.words(0)[1]
     if alarm := alarm_of(job):
@@ -70,7 +77,9 @@ def summary(jobs: Sequence[Job], glyphs: Glyphs, now_ns: int) -> list[tuple[str,
     """All jobs in one line: text and style pairs, the unfinished first."""
     if not jobs:
         return [("none yet: r restores, v validates", "$foreground-muted")]
-    order = sorted(jobs, key=lambda job: (job.state.ended, -job.id))[:4]
+    from litetui.tui.report import verdict_of
+
+    order = sorted(jobs, key=lambda job: (job.state.ended, -job.id))[:BRIEFLY]
     parts: list[tuple[str, str]] = []
     for job in order:
         status = job_status(job)
@@ -82,7 +91,11 @@ def summary(jobs: Sequence[Job], glyphs: Glyphs, now_ns: int) -> list[tuple[str,
             text = f"{job.kind} {job.short(now_ns)}"
         elif job.state is State.DONE:
             text = f"{job.kind} {verdict_of(job) or format_duration(job.duration_ns)}"
+        elif job.state is State.FAILED and job.error is not None:
+            text = f"{job.kind} failed: {cut_end(job.error.cause, 60, glyphs.cut)}"
         parts.append((text + "   ", ""))
+    if (more := len(jobs) - len(order)) > 0:
+        parts.append((f"{more} more", "$foreground-muted"))
     return parts
 
 
@@ -92,9 +105,10 @@ class JobSource(Source):
     empty = "no job has run yet: r restores, v validates, s syncs"
     columns = (
         Column("", 2),
-        Column("Job", 11),
+        Column("Job", 14),
         Column("What", 36, drop=1),
         Column("Progress", 30, grow=True),
+        Column("Age", 10, right=True, drop=2),
     )
 
     def __init__(self, jobs: Sequence[Job], glyphs: Glyphs, now_ns: Clock) -> None:
@@ -106,46 +120,15 @@ class JobSource(Source):
         return len(self.jobs)
 
     def cells(self, row: int) -> Sequence[Cell]:
-        job = self.jobs[row]
-        status = job_status(job)
+        job, now = self.jobs[row], self.now_ns()
+        status, at = job_status(job), job.ended_ns or job.started_ns
         return (
             (state_glyph(job, self.glyphs), status or "accent"),
-            job.kind,
+            f"{job.kind} {job.id}",
             job.title,
-            (progress_text(job, self.glyphs, self.now_ns()), "error" if status == "error" else ""),
+            (progress_text(job, self.glyphs, now), "error" if status == "error" else ""),
+            ("" if at is None else format_age(at, now), "muted"),
         )
 
     def key(self, row: int) -> Hashable:
         return self.jobs[row].id
-
-
-class LogSource(Source):
-    """Lines of all logs, the newest last; as many as `lines` keeps."""
-
-    empty = "no log lines yet: jobs write them"
-    columns = (
-        Column("Time (UTC)", 14),
-        Column("Job", 12, drop=1),
-        Column("Level", 7),
-        Column("Message", 30, grow=True),
-    )
-
-    def __init__(self, lines: deque[LogLine], now_ns: Clock) -> None:
-        self.lines = list(lines)
-        self.now_ns = now_ns
-
-    def __len__(self) -> int:
-        return len(self.lines)
-
-    def cells(self, row: int) -> Sequence[Cell]:
-        one = self.lines[row]
-        style = {"error": "error", "warning": "warning", "debug": "muted"}.get(one.level, "")
-        return (
-            (format_clock(one.at_ns, self.now_ns()), "muted"),
-            f"{one.kind} {one.job_id}" if one.job_id else "",
-            (one.level, style),
-            (one.text, style if one.level != "info" else ""),
-        )
-
-    def key(self, row: int) -> Hashable:
-        return (self.lines[row].job_id, self.lines[row].number)

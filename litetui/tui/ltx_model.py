@@ -5,11 +5,10 @@ Made in a thread by `look_ltx`, which asks the replica; opens no LTX file by its
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from litetui.format.names import format_ltx
+from litetui.format import names
 from litetui.replica.types import Finding
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from litetui.tui.model import ReplicaView
 
 SNAPSHOTS = 9
-LTX_KINDS = ("ltx", "level", "ltxfile")  # keys of the tree's lines
+LTXKey = tuple[str, int, int, int]  # ("ltxfile", level, first TXID, last TXID)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +82,7 @@ class LTXView:
     reached   the last TXID that the files lead to, by their names; 0: none
     until_ns  the time of the file that ends there
     gap       the TXIDs that are missing before what lies beyond `reached`
+    copied    the files' own times are not Litestream's: those of the headers count, `table.mtime_ns` has the others
     """
 
     replica: LTXReplica = field(repr=False)
@@ -94,6 +94,7 @@ class LTXView:
     until_ns: int
     gap: tuple[int, int] | None
     findings: tuple[Finding, ...]
+    copied: bool = False
 
     def level(self, number: int) -> LevelView | None:
         return next((one for one in self.levels if one.level == number), None)
@@ -111,6 +112,7 @@ class LTXView:
 def look_ltx(replica: LTXReplica) -> LTXView:
     """Make the view. Blocks; raises LitetuiError."""
     from litetui.ops.ltx_plan import chain_of
+    from litetui.ops.ltx_survey import survey
 
     table = replica.table
     rows = chain_of(table)
@@ -119,8 +121,19 @@ def look_ltx(replica: LTXReplica) -> LTXView:
     points = restore_points(table)
     levels = tuple(_level(table, points, n) for n in (SNAPSHOTS, *range(SNAPSHOTS)) if (table.level == n).any())
     gap = _gap(table, reached)
-    findings = tuple(_findings(replica, levels, reached, gap))
-    return LTXView(replica, replica.layout(), table, levels, points, reached, until_ns, gap, findings)
+    worst_first = sorted(survey(replica).findings, key=lambda f: ("error", "warning", "info").index(f.severity))
+    return LTXView(
+        replica,
+        replica.layout(),
+        table,
+        levels,
+        points,
+        reached,
+        until_ns,
+        gap,
+        tuple(worst_first),
+        replica.copied,
+    )
 
 
 def _level(table: LTXTable, points: RestorePoints, number: int) -> LevelView:
@@ -168,52 +181,6 @@ def gap_words(gap: tuple[int, int]) -> str:
     return f"TXIDs {first:016x} to {last:016x} are missing"
 
 
-def _findings(
-    replica: LTXReplica, levels: tuple[LevelView, ...], reached: int, gap: tuple[int, int] | None
-) -> Iterator[Finding]:
-    """What the names show, the worst first."""
-    if gap is not None and reached:
-        words = f"{gap_words(gap)}: latest does not restore; {reached:016x} is the last TXID that can be reached"
-        yield Finding("error", "ltx-gap", words, "r and last-good restores what the files before the gap lead to")
-    elif gap is not None:
-        words = f"{gap_words(gap)}: no file begins with the first TXID, so nothing restores"
-        yield Finding("error", "ltx-gap", words, "copy the replica before anything else")
-    yield from replica.problems()
-    if replica.copied:
-        words = "the files' times are not those in their headers: the replica was copied without its times"
-        hint = "litetui takes the times of the headers; litestream restore -timestamp does not: copy with cp -p"
-        yield Finding("warning", "copied", words, hint)
-    yield from _level_gaps(levels, gap)
-    foreign = replica.foreign()
-    temporary = [path for path in foreign if path.endswith(".tmp")]
-    others = [path for path in foreign if not path.endswith(".tmp")]
-    if temporary:
-        words = f"{len(temporary)} temporary file(s), e.g. {temporary[0]}: a writer is at work, or was stopped"
-        path = replica.storage.path(temporary[0])
-        yield Finding("info", "temporary-file", words, "nothing reads them", path=path)
-    if others:
-        words = f"{len(others)} file(s) are no LTX files by their names, e.g. {others[0]}"
-        path = replica.storage.path(others[0])
-        yield Finding("info", "unknown-file", words, "litetui leaves them alone, and so does Litestream", path=path)
-
-
-def _level_gaps(levels: tuple[LevelView, ...], gap: tuple[int, int] | None) -> Iterator[Finding]:
-    """Holes in a level that other levels fill."""
-    import numpy as np
-
-    for one in levels:
-        if one.level == SNAPSHOTS:
-            continue
-        table = one.table
-        holes = np.flatnonzero(table.min_txid[1:] > table.max_txid[:-1] + np.uint64(1))
-        found = [(int(table.max_txid[row]) + 1, int(table.min_txid[row + 1]) - 1) for row in holes[:2].tolist()]
-        found = [hole for hole in found if hole != gap]
-        if found:
-            more = f" (and {len(holes) - 1} more)" if len(holes) > 1 else ""
-            words = f"in level {one.level} {gap_words(found[0])}{more}"
-            yield Finding("info", "level-gap", words, "other levels may hold them: the headline says what restores")
-
-
 def is_ltx(replica: FileReplica | LTXReplica) -> TypeIs[LTXReplica]:
     """Whether a replica is one of v0.5 alone."""
     from litetui.replica.ltx import LTXReplica
@@ -245,7 +212,7 @@ def row_of(table: LTXTable, first: int, last: int) -> int | None:
 
 def file_name(key: tuple[str | int, ...]) -> str:
     """The name of the file that a key of the tree stands for."""
-    return format_ltx(int(key[2]), int(key[3]))
+    return names.format_ltx(int(key[2]), int(key[3]))
 
 
 def txids_text(first: int, last: int) -> str:
@@ -259,3 +226,18 @@ def which(view: ReplicaView) -> str:
     return (
         f"Both formats lie here. A restore of the latest state takes {taken}, as litestream restore does: {view.why}."
     )
+
+
+def ltx_key(path: str | None) -> LTXKey | None:
+    """The line of the tree of the LTX file at a path, None where that is none."""
+    folder, _, name = (path or "").rpartition("/")
+    txids, level = names.parse_ltx(name), folder.rpartition("/")[2]
+    if txids is None or not (names.is_bucket_level(level) or (len(level) == 1 and level.isdecimal())):
+        return None
+    return ("ltxfile", int(level, 16), *txids)
+
+
+def ltx_place(path: str | None) -> str:
+    """Level and TXIDs of the LTX file at a path, for tables; "" where that is none."""
+    key = ltx_key(path)
+    return "" if key is None else f"L{key[1]} {txids_text(key[2], key[3])}"

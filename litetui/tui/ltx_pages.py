@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from litetui.errors import DamageError
-from litetui.format import ltx
+from litetui.format.ltx_header import LTXError
 from litetui.jobs.progress import CancelToken
 
 if TYPE_CHECKING:
+    from litetui.format import ltx
+    from litetui.format.ltx_header import LTXHeader
     from litetui.replica.ltx import LTXReplica
     from litetui.replica.types import LTXInfo
 
@@ -23,7 +25,7 @@ class LTXPages:
     sizes   bytes that each takes there
     """
 
-    header: ltx.LTXHeader
+    header: LTXHeader
     trailer: ltx.Trailer | None
     pages: Any
     places: Any
@@ -39,6 +41,8 @@ def read_pages(replica: LTXReplica, info: LTXInfo, cancel: CancelToken) -> LTXPa
     UnreadableError, ChangedError, Cancelled."""
     import numpy as np
 
+    from litetui.format import ltx
+
     pages: list[Any] = [np.zeros(0, np.uint32)]
     places: list[Any] = [np.zeros(0, np.int64)]
     sizes: list[Any] = [np.zeros(0, np.int64)]
@@ -47,7 +51,7 @@ def read_pages(replica: LTXReplica, info: LTXInfo, cancel: CancelToken) -> LTXPa
     with replica.open(info) as file:
         try:
             decoder = ltx.Decoder(file)
-        except ltx.LTXError as error:
+        except LTXError as error:
             raise replica.damage(info, error) from None
         header = decoder.header
         try:
@@ -59,12 +63,12 @@ def read_pages(replica: LTXReplica, info: LTXInfo, cancel: CancelToken) -> LTXPa
                 places.append(at[:-1])
                 sizes.append(np.diff(at))
             trailer = decoder.trailer
-        except ltx.LTXError as error:
+        except LTXError as error:
             problem = replica.damage(info, error)
     return LTXPages(header, trailer, np.concatenate(pages), np.concatenate(places), np.concatenate(sizes), problem)
 
 
-def _check_name(info: LTXInfo, header: ltx.LTXHeader) -> None:
+def _check_name(info: LTXInfo, header: LTXHeader) -> None:
     if (header.min_txid, header.max_txid) != (info.min_txid, info.max_txid):
         cause = f"its header says TXIDs {header.min_txid:016x} to {header.max_txid:016x}: it is another file"
-        raise ltx.LTXError(cause, 16, "ltx-name")
+        raise LTXError(cause, 16, "ltx-name")

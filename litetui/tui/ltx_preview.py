@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from litetui.tui.ltx_model import is_ltx, restore_points
+from litetui.units import typed_zone
 
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
@@ -36,6 +37,15 @@ def is_ltx_plan(plan: AnyPlan) -> TypeIs[LTXPlan]:
     return isinstance(plan, LTXPlan)
 
 
+def command(plan: AnyPlan, target: Target | None, output: str, check: str) -> str:
+    """The command line that does the same. Around a damaged LTX file no TXID leads, as that alone names no files."""
+    words = plan.command(output, check)
+    if is_ltx_plan(plan) and plan.notes and target is not None and target.last_good:
+        before, _, after = words.rpartition(f"--txid {plan.place}")
+        return f"{before}--to-last-good{after}"
+    return words
+
+
 def parse(replica: FileReplica | LTXReplica, text: str, generation: str, now_ns: int) -> Target:
     """What the one target field means: 16 hex digits, or fewer with 0x, are a TXID. With v0.3 generations 0x and eight
     digits are an index. Raises UsageError."""
@@ -44,7 +54,7 @@ def parse(replica: FileReplica | LTXReplica, text: str, generation: str, now_ns:
     text = text.strip()
     if _WHOLE.fullmatch(text) or (_SHORT.fullmatch(text) and (is_ltx(replica) or len(text) != len("0x0000007f"))):
         return Target(txid=parse_txid(text))
-    return parse_target(text, now_ns=now_ns, generation=generation or None)
+    return parse_target(text, now_ns=now_ns, generation=generation or None, zone=typed_zone())
 
 
 def points_around(
@@ -77,6 +87,20 @@ def _txids_around(replica: LTXReplica, plan: AnyPlan | None, timestamp_ns: int) 
     if not len(later):
         return before, None
     return before, Point(f"{int(points.txid[later[0]]):016x}", int(points.time_ns[later[0]]))
+
+
+def txids_beside(replica: LTXReplica, txid: int) -> tuple[Point | None, Point | None]:
+    """The restore points before and after a TXID, which is one itself or not."""
+    import numpy as np
+
+    points = restore_points(replica.table)
+    low, high = (int(np.searchsorted(points.txid, np.uint64(txid), side)) for side in ("left", "right"))
+
+    def point(at: int) -> Point | None:
+        inside = 0 <= at < len(points)
+        return Point(f"{int(points.txid[at]):016x}", int(points.time_ns[at])) if inside else None
+
+    return point(low - 1), point(high)
 
 
 def ltx_way(plan: LTXPlan) -> list[tuple[str, str]]:

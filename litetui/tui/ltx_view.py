@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
-
 from litetui.errors import DamageError, LitetuiError
-from litetui.jobs.job import Job
-from litetui.replica.types import Finding, LTXInfo
+from litetui.replica.types import LTXInfo
+from litetui.tui.attention import Beside, calm, of_ltx
+from litetui.tui.attention_rows import lines
 from litetui.tui.cards import Card
-from litetui.tui.details import Beside, Detail, Note, Tab, attention
-from litetui.tui.ltx_model import LTX_KINDS, SNAPSHOTS, LevelView, LTXView, file_name, gap_words, row_of, which
+from litetui.tui.checks import Check
+from litetui.tui.details import Detail, Note, Tab, attention_tab, live_notes
+from litetui.tui.ltx_evidence import ltx_card
+from litetui.tui.ltx_model import SNAPSHOTS, LevelView, LTXView, file_name, row_of, which
 from litetui.tui.ltx_pages import LTXPages
 from litetui.tui.ltx_sources import LevelSource, LTXFileSource, PageSource, PointSource
 from litetui.tui.model import ReplicaView
-from litetui.tui.outline import Key
+from litetui.tui.owning import Looked
 from litetui.tui.sources import Clock
-from litetui.units import format_age, format_clock, format_duration, format_size
-
-STALE_NS = 600 * 1_000_000_000
+from litetui.tui.tree_line import LTX, LTX_KINDS, Key
+from litetui.units import format_age, format_clock, format_size
 
 
 def shows_ltx(view: ReplicaView, key: Key) -> bool:
@@ -27,12 +26,18 @@ def shows_ltx(view: ReplicaView, key: Key) -> bool:
 
 
 def ltx_detail(
-    view: ReplicaView, ltx: LTXView, key: Key, clock: Clock, pages: LTXPages | LitetuiError | None, beside: Beside
+    view: ReplicaView,
+    ltx: LTXView,
+    key: Key,
+    clock: Clock,
+    pages: LTXPages | LitetuiError | None,
+    looked: Looked,
+    beside: Beside,
 ) -> Detail:
     """What to show for a line of the tree; `pages` is what a file holds, once it was read."""
     level = ltx.level(int(key[1])) if len(key) > 1 else None
     if level is not None and key[0] == "ltxfile" and (info := file_of(level, key)) is not None:
-        return _file(ltx, info, clock, pages)
+        return _file(ltx, info, clock, pages, looked, beside.checks.get(LTX))
     if level is not None and key[0] in LTX_KINDS:
         return _level(ltx, level, clock)
     return _overview(view, ltx, clock, beside)
@@ -45,13 +50,12 @@ def file_of(level: LevelView, key: Key) -> LTXInfo | None:
 
 
 def _overview(view: ReplicaView, ltx: LTXView, clock: Clock, beside: Beside) -> Detail:
-    now = clock()
+    now, check = clock(), beside.checks.get(LTX)
     snapshots = ltx.level(SNAPSHOTS)
     files = len(ltx.table)
     last = ltx.last_ns
     cards = [
-        Card("Restores to", f"{ltx.reached:016x}" if ltx.reached else "nothing",
-             "a gap follows" if ltx.gap else "the last TXID", "error" if ltx.gap or not ltx.reached else ""),
+        _reach(ltx, check),
         Card("Newest file", format_clock(last, now, millis=False) if last else "none",
              format_age(last, now) if last else ""),
         Card("Snapshots", str(len(snapshots.table)) if snapshots else "0",
@@ -59,21 +63,23 @@ def _overview(view: ReplicaView, ltx: LTXView, clock: Clock, beside: Beside) -> 
         Card("LTX files", str(files), f"{len(ltx.levels)} levels", drop=1),
         Card("Restore points", str(len(ltx.points)), drop=1),
         Card("Stored", format_size(ltx.size), drop=2),
-        _checked(view, beside.jobs, now),
+        ltx_card(view.path, ltx, beside.jobs, check, now),
     ]  # fmt: skip
     notes: list[Note] = [(which(view), "")] if view.why else []
-    if last and now - last > STALE_NS:
-        notes.append(
-            (f"Newest file {format_duration(now - last)} old: nothing was written, or Litestream stopped.", "")
-        )
-    found = (*_met(view, beside.jobs), *ltx.findings)
+    notes += [(_copied(ltx, now), "warning")] if ltx.copied else []
+    notes += live_notes(view, now, beside)
+    found, checks = of_ltx(view, ltx, now, beside), [check] if check is not None else []
     tabs = [
         Tab("levels", f"Levels {len(ltx.levels)}", LevelSource(ltx.levels, clock)),
         Tab("points", f"Restore points {len(ltx.points)}", PointSource(ltx, clock)),
-        attention(found),
+        attention_tab(found, clock, checks),
     ]
-    start = "attention" if any(f.severity == "error" for f in ltx.findings) else "levels"
-    return Detail(view.name if view.ltx_alone else "ltx", ltx.layout, cards, notes, tabs, start)
+    if not view.ltx_alone:
+        start = "attention" if any(f.severity == "error" for f in ltx.findings) else "levels"
+        return Detail("ltx", ltx.layout, cards, notes, tabs, start)
+    if not found:
+        notes.append((calm(checks), ""))
+    return Detail(view.name, ltx.layout, cards, notes, tabs, "levels", lines(found, now))
 
 
 def _level(ltx: LTXView, level: LevelView, clock: Clock) -> Detail:
@@ -90,11 +96,41 @@ def _level(ltx: LTXView, level: LevelView, clock: Clock) -> Detail:
         words = "the whole database, up to the last TXID of each"
     elif level.level:
         words = f"compacted from level {level.level - 1}: TXIDs inside a file are no restore points"
-    source = LTXFileSource(level, ltx.points, clock)
-    return Detail(level.name.capitalize(), words, cards, [], [Tab("ltxfiles", f"LTX files {len(source)}", source)])
+    source = LTXFileSource(level, ltx.points, clock, copied=ltx.copied)
+    notes: list[Note] = [(_copied(ltx, now), "warning")] if ltx.copied else []
+    return Detail(level.name.capitalize(), words, cards, notes, [Tab("ltxfiles", f"LTX files {len(source)}", source)])
 
 
-def _file(ltx: LTXView, info: LTXInfo, clock: Clock, pages: LTXPages | LitetuiError | None) -> Detail:
+def _reach(ltx: LTXView, check: Check | None) -> Card:
+    """Up to where the files lead, by their names, or by a check that read their bytes and found damage."""
+    report = check.report if check is not None and check.read_bytes else None
+    if report is not None and report.latest_restores is False and not ltx.gap:
+        to = report.restorable_to
+        around = to is not None and to.offset >= ltx.reached
+        return Card("Restores to", str(to or "nothing"), "by last-good" if around else "damage follows", "error")
+    note = "a gap follows" if ltx.gap else "the last TXID"
+    reached = f"{ltx.reached:016x}" if ltx.reached else "nothing"
+    return Card("Restores to", reached, note, "error" if ltx.gap or not ltx.reached else "")
+
+
+def _copied(ltx: LTXView, now: int) -> str:
+    """Both times of the newest file, and which one counts."""
+    row = int(ltx.table.time_ns.argmax())
+    header, file = int(ltx.table.time_ns[row]), int(ltx.table.mtime_ns[row])
+    return (
+        f"Copied without its times: the newest file is of {format_clock(header, now)} by its header, which counts "
+        f"here, and of {format_clock(file, now)} by its file, which litestream restore -timestamp goes by."
+    )
+
+
+def _file(
+    ltx: LTXView,
+    info: LTXInfo,
+    clock: Clock,
+    pages: LTXPages | LitetuiError | None,
+    looked: Looked,
+    check: Check | None,
+) -> Detail:
     now = clock()
     cards = [
         Card("TXIDs", f"{info.min_txid:016x}", f"to {info.max_txid:016x}"),
@@ -102,6 +138,8 @@ def _file(ltx: LTXView, info: LTXInfo, clock: Clock, pages: LTXPages | LitetuiEr
         Card("Created", format_clock(info.time_ns, now), format_age(info.time_ns, now)),
     ]
     notes: list[Note] = []
+    if ltx.copied:
+        cards.append(Card("File's own time", format_clock(info.mtime_ns, now), "copied: the header counts", "warning"))
     if info.max_txid > ltx.points.last:
         notes.append(("No restore reaches this file: LTX files before it are missing.", "error"))
     elif not ltx.points.has(info.max_txid):
@@ -109,14 +147,31 @@ def _file(ltx: LTXView, info: LTXInfo, clock: Clock, pages: LTXPages | LitetuiEr
     tab = Tab("pages", "Pages", None)
     error = pages if isinstance(pages, LitetuiError) else pages.problem if pages is not None else None
     if error is not None:
-        notes.append((str(error), "error"))
+        notes.append((_trouble(error), "error"))
         notes += [(f"Try: {error.hint}", "")] if error.hint else []
     if isinstance(pages, LTXPages):
         cards += _header_cards(pages, now)
-        tab = Tab("pages", f"Pages {len(pages)}", PageSource(pages), "error" if pages.problem else "")
+        source = PageSource(pages, looked.state, looked.pending)
+        tab = Tab("pages", f"Pages {len(pages)}", source, "error" if pages.problem else "")
         notes.append((_header_words(pages), ""))
+        notes += [looked.note] if looked.note[0] else []
+    if check is not None and error is None:
+        notes += _found_in(ltx, info, check)
     whole = ", the whole database" if info.min_txid == 1 else ""
     return Detail(info.name, f"level {info.level}{whole}", cards, notes, [tab])
+
+
+def _trouble(error: LitetuiError) -> str:
+    """What is wrong with the file that is shown: its path stands above already."""
+    if not isinstance(error, DamageError):
+        return str(error)
+    return f"Damaged{'' if error.offset is None else f' at byte {error.offset}'}: {error.cause}"
+
+
+def _found_in(ltx: LTXView, info: LTXInfo, check: Check) -> list[Note]:
+    """What a validation found in a file beyond what its own checksums tell."""
+    path = ltx.replica.storage.path(ltx.replica.file_path(info))
+    return [(f.message, f.severity) for f in check.report.findings if f.path == path and f.severity != "info"]
 
 
 def _header_cards(pages: LTXPages, now: int) -> list[Card]:
@@ -142,71 +197,6 @@ def _header_words(pages: LTXPages) -> str:
     if pages.trailer is not None:
         words.append(f"file checksum {pages.trailer.checksum:016x}")
     return ", ".join(words)
-
-
-# evidence
-
-
-def ltx_headline(view: ReplicaView, ltx: LTXView, now_ns: int, jobs: Sequence[Job] = ()) -> Note:
-    """The answer of the first screen for a v0.5 replica: text and status. Names make nothing green."""
-    unreadable = any(f.code == "unreadable" for f in ltx.findings)
-    if unreadable:
-        return ("not known: a part cannot be read", "error")
-    if not len(ltx.table):
-        return ("no LTX files: nothing to restore", "error")
-    if not ltx.reached:
-        return ("nothing restores: no file begins with the first TXID", "error")
-    if ltx.gap is not None:
-        return (f"latest does not restore: {gap_words(ltx.gap)}", "error")
-    damaged, restored = _restores(view, jobs)
-    if damaged is not None:
-        return (f"damaged: a restore met it {format_age(damaged.ended_ns or 0, now_ns)}", "error")
-    if restored is not None:
-        plan = restored.result.plan
-        newer = int((ltx.table.max_txid > plan.txid).sum())
-        rest = f"; {newer} LTX file{'s' if newer > 1 else ''} newer" if newer else ""
-        until = format_clock(plan.until_ns, now_ns, millis=False)
-        return (f"restored and checked to {until}, {format_age(restored.ended_ns or 0, now_ns)}{rest}", "success")
-    until, age = format_clock(ltx.until_ns, now_ns, millis=False), format_age(ltx.until_ns, now_ns)
-    return (f"names complete to {until} ({age}), content not checked", "")
-
-
-def _restores(view: ReplicaView, jobs: Sequence[Job]) -> tuple[Job | None, Job | None]:
-    """The last restore from LTX files that met damage, unless one went further since, and the last sound one."""
-    from litetui.ops.ltx_plan import LTXPlan
-
-    damaged: Job | None = None
-    restored: Job | None = None
-    for job in jobs:
-        if job.kind != "restore" or job.target != view.path or job.ended_ns is None:
-            continue
-        if isinstance(job.error, DamageError):
-            damaged = job if (job.error.path or "").endswith(".ltx") else damaged
-            continue
-        plan = getattr(job.result, "plan", None)
-        if isinstance(plan, LTXPlan) and job.result.integrity_check == "ok":
-            restored = job
-            damaged = None if view.ltx is not None and plan.txid == view.ltx.reached else damaged
-    return damaged, restored
-
-
-def _met(view: ReplicaView, jobs: Sequence[Job]) -> list[Finding]:
-    """The damage that a restore met, as a finding."""
-    damaged, _ = _restores(view, jobs)
-    error = damaged.error if damaged is not None else None
-    if not isinstance(error, DamageError):
-        return []
-    words = f"a restore met damage in {os.path.basename(error.path or '')}: {error.cause}"
-    return [Finding("error", error.code, words, error.hint or "", path=error.path)]
-
-
-def _checked(view: ReplicaView, jobs: Sequence[Job], now: int) -> Card:
-    damaged, restored = _restores(view, jobs)
-    if damaged is not None:
-        return Card("Checked", "damaged", format_age(damaged.ended_ns or 0, now), "error")
-    if restored is not None:
-        return Card("Checked", "restored ok", format_age(restored.ended_ns or 0, now), "success")
-    return Card("Checked", "not yet", "r restores")
 
 
 def ltx_crumb(key: Key) -> list[str]:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from textual.message import Message
 
 from litetui.jobs.job import Job, LogLine
 from litetui.jobs.runner import Load
+
+if TYPE_CHECKING:
+    from litetui.tui.opening import Sight
 
 
 class JobChanged(Message, bubble=False):
@@ -34,6 +39,15 @@ class LoadAnswered(Message):
     def __init__(self, load: Load) -> None:
         super().__init__()
         self.load = load
+
+
+class Glanced(Message):
+    """The names of a big replica that is being opened. Comes from the load's thread."""
+
+    def __init__(self, path: str, sight: Sight) -> None:
+        super().__init__()
+        self.path = path
+        self.sight = sight
 
 
 class Stopped(Message):

@@ -7,12 +7,14 @@ the finished view and never touch the replica.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from litetui.replica.types import Finding, GenerationStats, SnapshotInfo
 from litetui.tui.ltx_model import LTXView, look_ltx, ltx_of
 from litetui.tui.primary import PrimaryView, look_at
+from litetui.units import offset_ns
 
 if TYPE_CHECKING:
     from litetui.ops.survey import GenerationSurvey, Survey
@@ -120,8 +122,10 @@ def look(replica: FileReplica | LTXReplica, now_ns: int, database: str | None = 
     name = os.path.basename(os.path.normpath(replica.path))
     if isinstance(replica, LTXReplica):
         ltx = look_ltx(replica)
+        primary = look_at(database, replica) if database else None
+        survey = Survey((), ())
         return ReplicaView(
-            replica.path, name, ltx.layout, Survey((), ()), (), now_ns, ltx=ltx, ltx_alone=True, from_ltx=True
+            replica.path, name, ltx.layout, survey, (), now_ns, primary, ltx=ltx, ltx_alone=True, from_ltx=True
         )
     survey = _with(survey_names(replica, now_ns), another_database(replica))
     generations = []
@@ -181,7 +185,9 @@ def index_columns(index: Any, mtime_ns: Any) -> IndexColumns:
     """The columns of the distinct indexes of a WAL table, whose rows are sorted by index and offset."""
     import numpy as np
 
-    distinct, first, files = np.unique(index, return_index=True, return_counts=True)
+    # As np.unique would say, which does not know that they are sorted.
+    first = np.flatnonzero(np.diff(index, prepend=index[:1] + 1))
+    distinct, files = index[first], np.diff(first, append=len(index))
     if len(distinct) == 0:
         return IndexColumns(distinct, files, first, np.zeros(0, np.int64), True)
     last = np.maximum.reduceat(mtime_ns, first).astype(np.int64)
@@ -209,7 +215,7 @@ PLAIN_LIMIT = 24
 def groups(columns: IndexColumns, start: int, stop: int, inside: str = "") -> list[Group] | None:
     """How the indexes at `start` to `stop` are grouped inside a branch of kind `inside`; None: not at all.
 
-    Days, then hours; ranges of indexes where times cannot be trusted or an hour has too many.
+    Days (of the screen's zone), then hours; ranges of indexes where times cannot be trusted or an hour has too many.
     """
     count = stop - start
     if count <= PLAIN_LIMIT or (inside in ("hour", "range") and count <= GROUP_LIMIT):
@@ -229,22 +235,39 @@ def groups(columns: IndexColumns, start: int, stop: int, inside: str = "") -> li
 def _by_time(columns: IndexColumns, start: int, stop: int, kind: str, length: int) -> list[Group]:
     import numpy as np
 
-    numbers = columns.last_ns[start:stop] // length
-    values, begins = np.unique(numbers, return_index=True)
-    bounds = [*(int(b) + start for b in begins), stop]
-    return [_group(columns, kind, int(value), bounds[n], bounds[n + 1]) for n, value in enumerate(values)]
+    times = columns.last_ns[start:stop]
+
+    def number(ns: int) -> int:
+        return (ns + offset_ns(ns)) // length if kind == "day" else ns // length
+
+    def begin(number: int) -> int:
+        return number * length - (offset_ns(number * length) if kind == "day" else 0)
+
+    numbers = range(number(int(times[0])), number(int(times[-1])) + 1)
+    begins = np.searchsorted(times, np.array([begin(one) for one in numbers[1:]], np.int64))
+    return _groups(columns, kind, numbers, start, begins, stop)
 
 
 def _by_range(columns: IndexColumns, start: int, stop: int) -> list[Group]:
     import numpy as np
 
-    span = int(columns.index[stop - 1]) - int(columns.index[start])
+    first, last = int(columns.index[start]), int(columns.index[stop - 1])
     shift = 8
-    while span >> shift > GROUP_LIMIT:
+    while (last - first) >> shift > GROUP_LIMIT:
         shift += 8
-    values, begins = np.unique(columns.index[start:stop].astype(np.int64) >> shift, return_index=True)
-    bounds = [*(int(b) + start for b in begins), stop]
-    return [_group(columns, "range", int(value) << shift, bounds[n], bounds[n + 1]) for n, value in enumerate(values)]
+    values = range(first >> shift << shift, last + 1, 1 << shift)
+    begins = np.searchsorted(columns.index[start:stop], np.array(values[1:], columns.index.dtype))
+    return _groups(columns, "range", values, start, begins, stop)
+
+
+def _groups(columns: IndexColumns, kind: str, values: Sequence[int], start: int, begins: Any, stop: int) -> list[Group]:
+    """The groups that are not empty; each but the first begins at one of `begins`, counted from `start`."""
+    bounds = [start, *(begins + start).tolist(), stop]
+    return [
+        _group(columns, kind, value, bounds[n], bounds[n + 1])
+        for n, value in enumerate(values)
+        if bounds[n] < bounds[n + 1]
+    ]
 
 
 def _group(columns: IndexColumns, kind: str, value: int, start: int, stop: int) -> Group:

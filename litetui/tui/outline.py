@@ -7,59 +7,32 @@ kept by key, and nothing has to be moved about in a widget.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from types import MappingProxyType
+from typing import Any
 
-from litetui.tui.evidence import Badge, Checks, badge
-from litetui.tui.ltx_model import LTX_KINDS, SNAPSHOTS, LevelView, LTXView, row_of, txids_text
+from litetui.tui.checks import Check, Checks, unlisted
+from litetui.tui.evidence import Badge, badge
+from litetui.tui.ltx_evidence import ltx_badge
+from litetui.tui.ltx_model import SNAPSHOTS, LevelView, LTXView, row_of, txids_text
+from litetui.tui.marks import NONE, Marks
 from litetui.tui.model import GenerationView, Group, ReplicaView, groups
-from litetui.units import format_clock, format_size
+from litetui.tui.tree_line import LTX, LTX_KINDS, Key, Line
+from litetui.units import format_clock, format_day, format_size, offset_ns
 
-Key = tuple[str | int, ...]
+LAST_INDEX = 0xFFFFFFFF
+MARKED_FILES = 50  # of a level, damaged: each is a line of the tree
 FIRST = "no generation exists"  # why a database's first generation began: nothing to remark on
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of the tree.
-
-    key      what it stands for: ("replica",), ("generation", g), ("snapshots", g), ("snapshot", g, i),
-             ("wals", g), ("day" or "hour" or "range", g, value, first, last), ("index", g, i);
-             of v0.5: ("ltx",), ("level", n), and once it was opened ("ltxfile", n, first, last)
-    text     its name; cut in the middle where it does not fit
-    note     muted words after it, dropped before the text is cut
-    shorter  other words for the note, where there is less room, the longest first
-    glyph    name of a glyph before the text, with its status
-    """
-
-    key: Key
-    depth: int
-    text: str
-    note: str = ""
-    glyph: str = ""
-    status: str = ""
-    branch: bool = False
-    open: bool = False
-    shorter: tuple[str, ...] = ()
-
-    @property
-    def kind(self) -> str:
-        return str(self.key[0])
-
-    @property
-    def generation(self) -> str:
-        return generation_of(self.key)
-
-
-def generation_of(key: Key) -> str:
-    """The generation that a key is about, "" where it is about none."""
-    return str(key[1]) if len(key) > 1 and key[0] not in LTX_KINDS else ""
-
-
 def outline(
-    view: ReplicaView, opened: Collection[Key], now_ns: int, checks: Checks = MappingProxyType({})
+    view: ReplicaView,
+    opened: Collection[Key],
+    now_ns: int,
+    checks: Checks = MappingProxyType({}),
+    marked: Marks = NONE,
 ) -> list[Line]:
-    """All lines that are in sight."""
+    """All lines that are in sight; `marked` are the files that are damaged."""
     root: Key = ("replica",)
     count = len(view.generations)
     plural = "generation" if count == 1 else "generations"
@@ -68,39 +41,66 @@ def outline(
     words = f"{levels} level{'s' if levels != 1 else ''}"
     note = words if view.ltx_alone else f"{count} {plural}" + (f", {words}" if levels else "")
     lines = [Line(root, 0, view.name or view.path, note, branch=count + levels > 0, open=is_open)]
+    if view.ltx is not None and view.ltx_alone:
+        said = ltx_badge(view.ltx, checks.get(LTX), now_ns)
+        notes = (f"{words}, {said.words[0]}", *said.words) if said.words[0] else (words,)
+        lines = [replace(lines[0], glyph=said.glyph, status=said.status, note=notes[0], shorter=notes)]
     if is_open:
         for generation in view.generations:
             reason = view.primary.reason(generation.name) if view.primary is not None else ""
             said = badge(generation, checks.get(generation.name), now_ns)
-            lines.extend(_generation(generation, opened, now_ns, reason, said))
+            lines.extend(_generation(generation, opened, now_ns, reason, said, marked))
         if view.ltx is not None:
-            lines.extend(_ltx(view, view.ltx, opened))
+            lines.extend(_ltx(view, view.ltx, opened, now_ns, checks.get(LTX), marked))
     return lines
 
 
-def _ltx(view: ReplicaView, ltx: LTXView, opened: Collection[Key]) -> Iterator[Line]:
+def _ltx(
+    view: ReplicaView, ltx: LTXView, opened: Collection[Key], now_ns: int, check: Check | None, marked: Marks
+) -> Iterator[Line]:
     """The levels; beside generations in a branch of their own."""
     key, depth = ("ltx",), 1
     if not view.ltx_alone:
-        bad = ltx.gap is not None or not ltx.reached
-        words = ("v0.5, latest", "v0.5") if view.from_ltx else ("v0.5",)
-        glyph, status = ("damaged", "error") if bad else ("unchecked", "")
-        yield Line(key, 1, "ltx", words[0], glyph, status, bool(ltx.levels), key in opened, words)
+        said = ltx_badge(ltx, check, now_ns)
+        kind = ("v0.5, latest", "v0.5") if view.from_ltx else ("v0.5",)
+        words = (*(f"{kind[0]}, {one}" for one in said.words if one), *(one for one in said.words if one), *kind)
+        yield Line(key, 1, "ltx", words[0], said.glyph, said.status, bool(ltx.levels), key in opened, words)
         depth = 2
     if view.ltx_alone or key in opened:
+        read = check if check is not None and check.read_bytes and check.report.verdict != "unknown" else None
+        fresh = unlisted(read, ltx.table) if read is not None else None
         for level in ltx.levels:
-            yield from _level(level, depth, opened)
+            of_level = fresh[ltx.table.level == level.level] if fresh is not None else None
+            yield from _level(level, depth, opened, of_level, marked)
 
 
-def _level(level: LevelView, depth: int, opened: Collection[Key]) -> Iterator[Line]:
+def _level(level: LevelView, depth: int, opened: Collection[Key], fresh: Any, marked: Marks) -> Iterator[Line]:
+    """A level, and below it the files that were opened and those that are damaged. It is green once all of its files
+    were read; `fresh` tells which came since (None: nothing was read)."""
     key: Key = ("level", level.level)
-    files = sorted((k for k in opened if k[:2] == ("ltxfile", level.level)), reverse=True)
-    files = [k for k in files if row_of(level.table, int(k[2]), int(k[3])) is not None]
-    glyph = "snapshot" if level.level == SNAPSHOTS else "blank"
-    yield Line(key, depth, level.name, str(len(level.table)), glyph, "", bool(files), key in opened)
-    if key in opened:
-        for one in files:
-            yield Line(one, depth + 1, txids_text(int(one[2]), int(one[3])), glyph="blank")
+    bad = marked.of_level(level.level)
+    files = {k for k in opened if k[:2] == ("ltxfile", level.level)}.union(bad[:MARKED_FILES])
+    there = {k: row for k in files if (row := row_of(level.table, int(k[2]), int(k[3]))) is not None}
+    newer = int(fresh.sum()) if fresh is not None else 0
+    glyph, status = "snapshot" if level.level == SNAPSHOTS else "blank", ""
+    if bad:
+        glyph, status = "damaged", "error"
+    elif fresh is not None and not newer:
+        glyph, status = "ok", "success"
+    count = str(len(level.table))
+    since = (f", +{newer} since", f", +{newer}") if newer else ("",)
+    broken = f", {len(bad)} damaged" if bad else ""
+    notes = (*(f"{count}{one}{broken}" for one in since), f"{count}{broken}", count)
+    yield Line(key, depth, level.name, notes[0], glyph, status, bool(there), key in opened, notes)
+    if key not in opened:
+        return
+    for one in sorted(there, reverse=True):
+        glyph, status = "blank", ""
+        if one in marked.ltx:
+            glyph, status = "damaged", "error"
+        elif fresh is not None and not fresh[there[one]]:
+            glyph, status = "ok", "success"
+        yield Line(one, depth + 1, txids_text(int(one[2]), int(one[3])), glyph=glyph, status=status)
 
 
 def parent_of(key: Key, lines: list[Line], at: int) -> int | None:
@@ -161,8 +161,9 @@ def find_group(generation: GenerationView, key: Key) -> Group | None:
 
 
 def _generation(
-    generation: GenerationView, opened: Collection[Key], now_ns: int, reason: str, said: Badge
+    generation: GenerationView, opened: Collection[Key], now_ns: int, reason: str, said: Badge, marked: Marks
 ) -> Iterator[Line]:
+    name = generation.name
     key: Key = ("generation", generation.name)
     is_open = key in opened
     note = said.words[0] + (f", {reason}" if reason and reason != FIRST else "")
@@ -171,21 +172,24 @@ def _generation(
         return
     key = ("snapshots", generation.name)
     count = len(generation.snapshots)
-    yield Line(key, 2, "snapshots", str(count), branch=count > 0, open=key in opened)
+    glyph, status = _mark(marked.on_snapshot(name))
+    yield Line(key, 2, "snapshots", str(count), glyph, status, count > 0, key in opened)
     if key in opened:
         for snapshot in reversed(generation.snapshots):
-            yield Line(
-                ("snapshot", generation.name, snapshot.index),
-                3,
-                f"{snapshot.index:08x}",
-                format_size(snapshot.size),
-                glyph="snapshot",
-            )
+            glyph, status = _mark(marked.on_snapshot(name, snapshot.index), "snapshot")
+            key = ("snapshot", name, snapshot.index)
+            yield Line(key, 3, f"{snapshot.index:08x}", format_size(snapshot.size), glyph, status)
     key = ("wals", generation.name)
     count = len(generation.indexes)
-    yield Line(key, 2, "wal", str(count), branch=count > 0, open=key in opened)
+    glyph, status = _mark(marked.on_wals(name, 0, LAST_INDEX))
+    yield Line(key, 2, "wal", str(count), glyph, status, count > 0, key in opened)
     if key in opened:
-        yield from _indexes(generation, 0, count, "", 3, opened, now_ns)
+        yield from _indexes(generation, 0, count, "", 3, opened, now_ns, marked)
+
+
+def _mark(damaged: bool, glyph: str = "") -> tuple[str, str]:
+    """The glyph and the status of a line; `glyph` where nothing is wrong."""
+    return ("damaged", "error") if damaged else (glyph, "")
 
 
 def _indexes(
@@ -196,18 +200,22 @@ def _indexes(
     depth: int,
     opened: Collection[Key],
     now_ns: int,
+    marked: Marks,
 ) -> Iterator[Line]:
     inner = groups(generation.indexes, start, stop, inside)
     if inner is None:
         for at in range(stop - 1, start - 1, -1):
-            yield _index(generation, at, depth)
+            yield _index(generation, at, depth, marked)
         return
     for group in reversed(inner):
         key = group_key(generation.name, group)
         is_open = key in opened
-        yield Line(key, depth, group_text(group, now_ns), str(group.stop - group.start), branch=True, open=is_open)
+        glyph, status = _mark(marked.on_wals(generation.name, group.first, group.last))
+        count = str(group.stop - group.start)
+        text = group_text(group, now_ns)
+        yield Line(key, depth, text, count, glyph, status, True, is_open, last=group.last)
         if is_open:
-            yield from _indexes(generation, group.start, group.stop, group.kind, depth + 1, opened, now_ns)
+            yield from _indexes(generation, group.start, group.stop, group.kind, depth + 1, opened, now_ns, marked)
 
 
 def group_text(group: Group, now_ns: int) -> str:
@@ -216,15 +224,18 @@ def group_text(group: Group, now_ns: int) -> str:
         return f"{group.first:08x}-{group.last:08x}"
     length = (24 if group.kind == "day" else 1) * 3600 * 1_000_000_000
     at = group.value * length
-    other_day = format_clock(at, at + 40 * 86400 * 1_000_000_000, millis=False)  # always with its date
-    day, clock = other_day.rsplit(" ", 1)
-    return day if group.kind == "day" else f"{day} {clock[:5]}Z"
+    if group.kind == "day":
+        at -= offset_ns(at)  # days are those of the screen's zone
+    day, clock = format_day(at, now_ns), format_clock(at, at, millis=False)
+    return day if group.kind == "day" else f"{day} {clock[:5]}{clock[8:]}"
 
 
-def _index(generation: GenerationView, at: int, depth: int) -> Line:
+def _index(generation: GenerationView, at: int, depth: int, marked: Marks) -> Line:
     columns = generation.indexes
     index = int(columns.index[at])
     files = int(columns.files[at])
     active = generation.newest and at == len(columns) - 1
     note = "active" if active else ("" if files == 1 else f"{files} segments")
-    return Line(("index", generation.name, index), depth, f"{index:08x}", note, glyph="active" if active else "blank")
+    glyph, status = _mark(marked.on_wals(generation.name, index, index), "blank")
+    shorter = (str(files),) if note and not active else ()
+    return Line(("index", generation.name, index), depth, f"{index:08x}", note, glyph, status, shorter=shorter)

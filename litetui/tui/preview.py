@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from litetui.errors import LitetuiError
 from litetui.jobs.progress import CancelToken, Reporter
-from litetui.tui.ltx_preview import Point, is_ltx_plan, ltx_way, parse, points_around
+from litetui.tui.ltx_model import is_ltx
+from litetui.tui.ltx_preview import Point, is_ltx_plan, ltx_way, parse, points_around, txids_beside
+from litetui.tui.write_plan import Item
 from litetui.units import format_clock, format_duration, format_size
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ class Preview:
     """What a target and an output mean.
 
     plan      None where the target has none; `error` says why
-    before, after  the restore points around a time
+    before, after  the restore points around a time, or before and after a TXID
     output_error   why the output cannot be written, with `other_output` as the next free name
     free      bytes free where the output goes, None where that is not known
     why       why the plan takes this one of two replicas in one folder, "" where there is no choice
@@ -70,6 +72,8 @@ def preview(
         error = known
     if target is not None and target.timestamp_ns is not None:
         before, after = points_around(replica, chosen, generation, target.timestamp_ns)
+    elif target is not None and target.txid is not None and is_ltx(replica):
+        before, after = txids_beside(replica, target.txid)
     output_error, other = None, ""
     try:
         check_output(replica.path, output)
@@ -138,10 +142,11 @@ def meaning(seen: Preview, now_ns: int) -> list[Note]:
     target = seen.target
     if target is None or target.timestamp_ns is None:
         plan = seen.plan
-        if plan is None:
-            return []
-        until = format_clock(plan.until_ns, now_ns)
-        return [(f"by {until}  {_position(plan)}  ({format_duration(now_ns - plan.until_ns)} ago)", "")]
+        taken: list[Note] = []
+        if plan is not None:
+            until = format_clock(plan.until_ns, now_ns)
+            taken = [(f"by {until}  {_position(plan)}  ({format_duration(now_ns - plan.until_ns)} ago)", "")]
+        return [*_beside("before", seen.before, now_ns), *taken, *_beside("after", seen.after, now_ns)]
     asked = target.timestamp_ns
     lines: list[Note] = []
     if seen.before is not None:
@@ -156,20 +161,26 @@ def meaning(seen: Preview, now_ns: int) -> list[Note]:
     return lines
 
 
+def _beside(side: str, point: Point | None, now_ns: int) -> list[Note]:
+    """The restore point before or after a TXID."""
+    return [] if point is None else [(f"{side:<6}  {format_clock(point.time_ns, now_ns)}  {point.place}", "muted")]
+
+
 def _position(plan: AnyPlan) -> str:
     if is_ltx_plan(plan):
         return f"TXID {plan.place}"
-    return plan.position.short if plan.settled else f"WAL {plan.position.index:08x}"
+    return plan.position.short if plan.settled or plan.position.offset > 0 else f"WAL {plan.position.index:08x}"
 
 
-def plan_lines(seen: Preview, check: str, now_ns: int) -> list[tuple[str, str]]:
+def plan_items(seen: Preview, check: str, now_ns: int) -> list[Item]:
     """The plan as labels and texts."""
     plan = seen.plan
     if plan is None:
         return []
     lines = [("from", f"{plan.layout}: {seen.why}")] if seen.why else []
     lines += ltx_way(plan) if is_ltx_plan(plan) else _wal_way(plan, now_ns)
-    reads = f"{format_size(plan.bytes_to_read)} in {plan.file_count} files"
+    count = plan.file_count
+    reads = f"{format_size(plan.bytes_to_read)} in {count} file{'s' if count != 1 else ''}"
     if plan.database_size is not None:
         reads += f"   writes {format_size(plan.database_size)}"
     lines.append(("reads", reads))
@@ -180,7 +191,7 @@ def plan_lines(seen: Preview, check: str, now_ns: int) -> list[tuple[str, str]]:
     pragma = {"none": "no check of the database", "quick": "PRAGMA quick_check", "full": "PRAGMA integrity_check"}
     lines.append(("checks", f"all checksums of the files; {pragma[check]}"))
     lines += [("note", note) for note in plan.notes]
-    return lines
+    return [Item(label, text) for label, text in lines]
 
 
 def _wal_way(plan: RestorePlan, now_ns: int) -> list[tuple[str, str]]:

@@ -78,6 +78,8 @@ class ReplicateJob(Job):
         words = f"{at.pos.short}  {format_size(at.wal_bytes)} written"
         if at.synced_ns is not None:
             words += f"  last sync {format_age(at.synced_ns, now_ns)}"
+        if at.validation is not None and at.validation.pos is not None:
+            words += f"  validated {at.validation.status} at {at.validation.pos.short}"
         return words, ""
 
     def short(self, now_ns: int) -> str:

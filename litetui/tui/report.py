@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from litetui.jobs.job import Job, State
-from litetui.tui.ltx_model import LTX_KINDS
 from litetui.tui.ltx_preview import is_ltx_plan
-from litetui.tui.outline import Key
+from litetui.tui.owning import OwnersJob
 from litetui.tui.replication import ReplicateJob
 from litetui.tui.textutil import clean
+from litetui.tui.tree_line import LTX_KINDS, Key
+from litetui.tui.validation import ValidateJob
 from litetui.units import format_duration, format_size
 
 if TYPE_CHECKING:
@@ -40,6 +42,8 @@ def outcome(job: Job) -> str:
         return found.words
     if job.kind == "retention":
         return _retention_lines(job.result)[0]
+    if isinstance(job, OwnersJob):
+        return job.outcome
     if job.kind not in SYNCS:
         return job.output
     result: SyncResult = job.result
@@ -76,8 +80,15 @@ def _sync_lines(result: SyncResult) -> list[str]:
 
 
 def verdict_of(job: Job) -> str:
-    """The one word of a validation, "" for what has none."""
-    return job.result.verdict if job.kind == "validate" and job.state is State.DONE else ""
+    """What a validation found, in a few words; "" for what has no verdict."""
+    if job.kind != "validate" or job.state is not State.DONE:
+        return ""
+    report: Report = job.result
+    if report.live is not None and report.live.status == "mismatch":
+        return "differs from the database"
+    if report.verdict != "damaged":
+        return {"unrestorable": "nothing restores", "unknown": "not all could be read"}.get(report.verdict, "ok")
+    return "damaged, latest restores" if report.latest_restores else "damaged, latest does not restore"
 
 
 def alarm_of(job: Job) -> str:
@@ -112,16 +123,49 @@ def _restore_lines(result: RestoreResult[Any]) -> list[str]:
     return lines
 
 
+def so_far(job: Job) -> str:
+    """What cancelling a job that has not ended leaves behind, and what it has done by now."""
+    if job.state is State.QUEUED:
+        return "it has not begun"
+    progress = job.progress
+    if isinstance(job, ReplicateJob):
+        at = job.at
+        done = "" if at is None or not at.pos.generation else f"; {format_size(at.wal_bytes)} up to {at.pos.short} stay"
+        return f"a last sync is made{done}"
+    if isinstance(job, ValidateJob):
+        count = job.found[0]
+        done = f" at {progress.fraction * 100:.0f} % of {progress.phase}" if progress.fraction else ""
+        return f"it wrote nothing; {count} finding{'s' if count != 1 else ''} so far{done}"
+    if job.kind in SYNCS:
+        return "what is whole in the replica stays, and the next sync goes on from there"
+    if job.kind == "retention":
+        if progress.unit != "files":
+            return "nothing is deleted yet"
+        return f"{progress.done} of {progress.total} files are deleted, and stay so"
+    if job.kind == "restore":
+        done = f", {progress.fraction * 100:.0f} % of {progress.phase} done" if progress.fraction else ""
+        return f"nothing of {os.path.basename(job.output)} is left behind{done}"
+    if job.kind == "export":
+        return f"nothing of {os.path.basename(job.output)} is left behind"
+    return "it writes nothing that stays"
+
+
+def end_words(job: Job) -> str:
+    """How a job that is not done has ended: after how long, and what it said then."""
+    words = f"{job.state.value} after {format_duration(job.duration_ns)}"
+    if job.error is None:
+        return words
+    said = str(job.error)
+    if job.state is State.CANCELLED:
+        said = said.removeprefix("cancelled").removeprefix(": ").strip()
+    return f"{words}: {said}" if said else words
+
+
 def job_lines(jobs: Sequence[Job], stuck: Sequence[Job]) -> list[str]:
     """One line a job for the normal screen: how it ended, its output, its command."""
     lines = []
     for job in jobs:
-        if job in stuck:
-            words = f"left behind, no answer from {job.target}"
-        else:
-            words = f"{job.state.value} after {format_duration(job.duration_ns)}"
-            if job.error is not None and job.state is State.FAILED:
-                words += f": {job.error}"
+        words = f"left behind, no answer from {job.target}" if job in stuck else end_words(job)
         parts = [f"{job.kind} {words}"]
         if words := outcome(job):
             parts.append(words)

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 from litetui.jobs.job import Job, Mode
 from litetui.jobs.progress import CancelToken, Reporter
-from litetui.tui.screens.retention import Plan, RetentionDialog, Seen
-from litetui.tui.screens.retention_plan import RetentionPlanDialog
 from litetui.units import format_duration
 
 if TYPE_CHECKING:
     from litetui.ops.retention import RetentionPlan, RetentionResult, Rule
     from litetui.tui.app import LitetuiApp
+    from litetui.tui.screens.retention import Plan, Seen
 
 WAIT_SECONDS = 0.1
 
@@ -26,6 +25,9 @@ class Retaining:
 
     def ask(self) -> None:
         """How much to keep, then the plan."""
+        from litetui.tui.screens.retention import RetentionDialog
+        from litetui.tui.screens.retention_plan import RetentionPlanDialog
+
         app, replica = self.app, self.app.file_replica
         if replica is None or app.browser.view is None:
             return

@@ -49,12 +49,12 @@ class RangeSource(Source):
     empty = "the replica holds no files"
     columns: Sequence[Column] = (
         Column("", 8),
-        Column("Generation", 16, drop=2),
-        Column("Kind", 9),
+        Column("Generation", 16, drop=1),
+        Column("Kind", 8),
         Column("Indexes", 19),
         Column("Files", 7, right=True),
-        Column("Size", 10, right=True),
-        Column("Why", 20, grow=True),
+        Column("Size", 9, right=True),
+        Column("Why", 12, grow=True),
     )
 
     def __init__(self, rows: Sequence[Range], dash: str) -> None:
@@ -83,13 +83,13 @@ class ItemSource(Source):
 
     columns: Sequence[Column] = (
         Column("Index", 8),
-        Column("Kind", 9),
-        Column("Size", 10, right=True),
-        Column("Created (UTC)", 22, right=True, drop=2),
+        Column("Kind", 8),
+        Column("Size", 9, right=True),
+        Column("Created (UTC)", 22, right=True, drop=3),
         Column("Age", 10, right=True, drop=1),
-        Column("Generation", 16, drop=3),
-        Column("File", 24),
-        Column("Why", 10, drop=1, grow=True),
+        Column("Generation", 16),
+        Column("File", 25),
+        Column("Why", 10, drop=2, grow=True),
     )
 
     def __init__(self, items: Items, empty: str, now_ns: Clock) -> None:
@@ -137,8 +137,8 @@ def bars(plan: RetentionPlan) -> list[Bar]:
         return () if times is None else (Span(times.start_ns, times.end_ns),)
 
     return [
-        Bar("restores now", spans(before), None, _length(before)),
-        Bar("afterwards", spans(after), ground, _length(after)),
+        Bar("window now", spans(before), None, _length(before)),
+        Bar("window after", spans(after), ground, _length(after)),
     ]
 
 

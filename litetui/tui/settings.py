@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 from litetui.tui.glyphs import ASCII, UNICODE, Glyphs
 
+ANSI = "ansi-dark"  # its text and ground are those of the terminal, dark or light
+
 
 def locale_is_utf8(environ: Mapping[str, str]) -> bool:
     """Whether the terminal's locale is UTF-8. Python itself cannot be asked: under LANG=C it pretends that it is, and
@@ -19,10 +21,22 @@ def locale_is_utf8(environ: Mapping[str, str]) -> bool:
     return "utf8" in chosen.lower().replace("-", "")
 
 
+def theme_of_terminal(environ: Mapping[str, str]) -> str:
+    """The theme where the config file names none: the terminal's own colours where it has no more than 16, or where
+    NO_COLOR forbids them; "" for litetui's own choice."""
+    from rich.console import Console
+
+    if "NO_COLOR" in environ:
+        return ANSI
+    few = Console(force_terminal=True, _environ=environ).color_system in (None, "standard")
+    return ANSI if few else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """readonly, ascii: the options of the command line.
 
+    theme, time_zone, config_path, troubles  of the config file (config.py)
     now_ns      the clock of the screen
     watch_s     seconds between looks for changes; 0: none by itself
     debounce_s  seconds without a key after which a dialog makes its plan
@@ -30,6 +44,10 @@ class Settings:
 
     readonly: bool = False
     ascii: bool = False
+    theme: str = ""
+    time_zone: str = ""
+    config_path: str = ""
+    troubles: tuple[str, ...] = ()
     now_ns: Callable[[], int] = field(default=time.time_ns)
     watch_s: float = 2.0
     debounce_s: float = 0.25

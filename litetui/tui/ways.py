@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from litetui.format import names
 from litetui.replica.types import Finding
 from litetui.tui.model import ReplicaView
-from litetui.tui.outline import Key
+from litetui.tui.tree_line import Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +25,7 @@ def way_to(finding: Finding, view: ReplicaView) -> Way:
         return Way(("replica",))
     index = finding.index
     if index is None:
-        return Way(("generation", generation.name))
+        return Way(("generation", generation.name), "attention")
     if "/snapshots/" in (finding.path or "") and any(s.index == index for s in generation.snapshots):
         return Way(("snapshot", generation.name, index))
     at = generation.indexes.row_of(index)
@@ -41,12 +40,3 @@ def way_to(finding: Finding, view: ReplicaView) -> Way:
         if generation.wals.name(row) == name or (not name and int(generation.wals.offset[row]) == finding.offset):
             return Way(key, "wal", first + count - 1 - row)
     return Way(key)
-
-
-def ltx_way(finding: Finding) -> Key | None:
-    """The LTX file that a finding is about."""
-    folder, _, name = (finding.path or "").rpartition("/")
-    txids, level = names.parse_ltx(name), folder.rpartition("/")[2]
-    if txids is None or not (names.is_bucket_level(level) or level in "0123456789"):
-        return None
-    return ("ltxfile", int(level, 16), *txids)

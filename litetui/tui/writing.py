@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 
 from litetui.jobs.job import Job, Mode
 from litetui.jobs.progress import CancelToken, Reporter
-from litetui.tui import write_plan
 from litetui.tui.replication import ReplicateJob
-from litetui.tui.screens.write import WriteDialog
-from litetui.tui.write_plan import WritePlan
 
 if TYPE_CHECKING:
     from litetui.ops.replicate import ReplicaState
     from litetui.ops.sync import SyncPlan, SyncResult
     from litetui.tui.app import LitetuiApp
+    from litetui.tui.write_plan import WritePlan
 
 WRITES = ("sync", "snapshot", "replicate", "retention")
 
@@ -53,8 +51,10 @@ class Writing:
         pair = self.pair
 
         def work() -> tuple[bool, WritePlan]:
+            from litetui.tui.write_plan import sync_plan
+
             plan = self._plan(pair)
-            return plan.first_write or plan.refusal is not None, write_plan.sync_plan(plan)
+            return plan.first_write or plan.refusal is not None, sync_plan(plan)
 
         def then(answer: tuple[bool, WritePlan]) -> None:
             asks, plan = answer
@@ -81,8 +81,10 @@ class Writing:
         at = job.at if job is not None else None
 
         def work() -> WritePlan:
-            space = write_plan.room(*pair)
-            return write_plan.snapshot_plan(*pair, space, None if job is not None else self._plan(pair), at)
+            from litetui.tui.write_plan import room, snapshot_plan
+
+            space = room(*pair)
+            return snapshot_plan(*pair, space, None if job is not None else self._plan(pair), at)
 
         def then(plan: WritePlan) -> None:
             self._ask(plan, lambda: self._start_snapshot(pair, plan.command))
@@ -110,16 +112,21 @@ class Writing:
         pair, job = self.pair, self.running
         if job is not None:
             at: ReplicaState | None = job.at
-            plan = write_plan.replicating(*pair, at)
-            self.app.push_screen(WriteDialog(plan), lambda yes: self.app.cancel(job) if yes else None)
+            from litetui.tui.screens.write import WriteDialog
+            from litetui.tui.write_plan import replicating
+
+            self.app.push_screen(WriteDialog(replicating(*pair, at)), lambda yes: self.app.cancel(job) if yes else None)
             return
+
+        def work() -> WritePlan:
+            from litetui.tui.write_plan import replicate_plan
+
+            return replicate_plan(self._plan(pair))
 
         def then(plan: WritePlan) -> None:
             self._ask(plan, self.start_replication)
 
-        self.app.bridge.load(
-            "write-plan", lambda: write_plan.replicate_plan(self._plan(pair)), then, self.app.complain, path=pair[0]
-        )
+        self.app.bridge.load("write-plan", work, then, self.app.complain, path=pair[0])
 
     def start_replication(self) -> None:
         pair = self.pair
@@ -136,6 +143,8 @@ class Writing:
         return plan(*pair)
 
     def _ask(self, plan: WritePlan, go: Callable[[], None]) -> None:
+        from litetui.tui.screens.write import WriteDialog
+
         pair = self.pair
 
         def then(yes: bool | None) -> None:

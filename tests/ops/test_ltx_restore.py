@@ -270,7 +270,7 @@ def test_info_and_listing(cli: Run, tmp_path: Path) -> None:
     assert [(a["severity"], a["code"]) for a in data["attention"]] == [
         ("error", "ltx-gap"), ("info", "temporary-file"), ("info", "unknown-file"),
     ]  # fmt: skip
-    assert "latest does not restore: the files from 0000000000000012" in cli("info", builder.root)[1]
+    assert "latest does not restore: TXID 0000000000000012" in cli("info", builder.root)[1]
     assert cli("ltx", write_replica(tmp_path / "v03", usual_history(1, 1)).root)[0] == 1
 
 

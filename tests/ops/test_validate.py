@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from litetui.errors import Cancelled, NoSuchTargetError, OutputError
+from litetui.errors import Cancelled, ChangedError, NoSuchTargetError, OutputError
 from litetui.jobs.progress import CancelToken, Reporter
 from litetui.ops import drill, validate, verdict_text
 from litetui.ops.output import integrity_messages
 from litetui.ops.target import Target
 from litetui.ops.verdict import DEPTHS, Depth, Report
 from litetui.replica.detect import open_replica
+from litetui.replica.ltx import LTXReplica
 from litetui.replica.types import Finding, Pos
 from tests.build import GENERATION, SECOND, T0, History, usual_history, write_replica
 from tests.ops.helpers import position, restore
@@ -374,6 +375,29 @@ def test_a_replica_that_changes_meanwhile_is_read_again(tmp_path: Path, monkeypa
 
 
 # ---- the drill
+
+
+@pytest.mark.parametrize("v05", [False, True])
+@pytest.mark.parametrize("unmounted", [False, True])
+def test_a_replica_that_is_gone_is_an_error_and_no_verdict(tmp_path: Path, v05: bool, unmounted: bool) -> None:
+    """Of what was listed before it went, nothing may be called lost; and what was known is known afterwards."""
+    root = tmp_path / "replica"
+    if v05:
+        (root / "ltx/0").mkdir(parents=True)
+        (root / "ltx/0/0000000000000001-0000000000000001.ltx").write_bytes(b"x" * 200)
+    else:
+        write_replica(root, usual_history(2))
+    replica = LTXReplica(root) if v05 else open_replica(root)
+    plan = validate.plan(replica, depth="content")
+    root.rename(tmp_path / "aside")
+    if unmounted:
+        root.mkdir()  # the empty folder that a disk was mounted on
+    with pytest.raises(ChangedError, match="is gone: removed, renamed or not mounted"):
+        validate.run(plan)
+    if unmounted:
+        root.rmdir()
+    (tmp_path / "aside").rename(root)
+    assert validate.run(validate.plan(replica, depth="names")).generations
 
 
 def real_replica(folder: Path) -> Path:

@@ -14,7 +14,7 @@ from litetui.ops.sync import Extent, SyncPlan
 from litetui.primary import guard
 from litetui.primary.shadow import avoid
 from litetui.replica.types import Pos
-from litetui.tui import app, model
+from litetui.tui import model, primary
 from litetui.tui.primary import Candidate, PrimaryView
 from litetui.tui.replication import ReplicateJob
 
@@ -48,13 +48,14 @@ def new_generation_plan(replica: str) -> SyncPlan:
 
 
 @contextmanager
-def attached(generation: str) -> Iterator[None]:
-    """Within it, DATABASE can be attached, and litetui knows why the generation began."""
-    watch = guard.Watch((guard.Replicator("litestream", "0.3.13", 812),), "", "v0.3", None)
+def attached(generation: str, *, alone: bool = False) -> Iterator[None]:
+    """Within it, DATABASE can be attached, and litetui knows why the generation began. `alone`: no Litestream runs."""
+    running = () if alone else (guard.Replicator("litestream", "0.3.13", 812),)
+    watch = guard.Watch(running, "", "v0.3", None)
     view = PrimaryView(DATABASE, Lag(DATABASE, watch, 0, None, "", {generation: REASON}), None, None)
     with (
-        patch.object(app, "judge", lambda path, _: Candidate(path, SIZE, watch)),
-        patch.object(app, "look_at", lambda *_: view),
+        patch.object(primary, "judge", lambda path, _: Candidate(path, SIZE, watch)),
+        patch.object(primary, "look_at", lambda *_: view),
         patch.object(model, "look_at", lambda *_: view),
     ):
         yield

@@ -66,6 +66,11 @@ class Session:
         return self.app.screen is self.app.browser
 
     @property
+    def attention(self) -> str:
+        """The lines under the facts that say what needs attention."""
+        return "\n".join(" ".join([b.words, *b.tails]) for b in self.app.browser.detail_pane.stats.briefs)
+
+    @property
     def toasts(self) -> list[str]:
         return [str(toast.message) for toast in self.app._notifications]
 

@@ -6,9 +6,10 @@ import os
 import sqlite3
 from pathlib import Path
 
-from litetui.format.ltx import LTXHeader, encode
+from litetui.format.ltx_header import LTXHeader
 from litetui.format.names import format_ltx
 from litetui.units import parse_time
+from tests.ltx_encode import encode
 
 PAGE = 4096
 FIRST_MS = parse_time("2026-11-22T20:40:00Z") // 1_000_000

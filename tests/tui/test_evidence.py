@@ -15,7 +15,8 @@ from litetui.jobs.progress import CancelToken, Reporter
 from litetui.ops.verdict import Depth, GenerationReport, Verdict
 from litetui.replica.detect import open_replica
 from litetui.replica.types import Finding, Pos
-from litetui.tui.evidence import Check, badge, checked_card, checked_of, evidence, headline, since
+from litetui.tui.checks import Check, since
+from litetui.tui.evidence import badge, checked_card, checked_of, evidence, headline
 from litetui.tui.model import ReplicaView, look
 from tests.tui.helpers import NOW
 
@@ -75,7 +76,7 @@ def test_what_came_since_is_unchecked_again(view: ReplicaView) -> None:
         "ok 41 min",
         "ok",
     )
-    assert checked_card(view.generations[0], one, NOW).note == "41 min ago, +9 files"
+    assert checked_card(one, since(one, view.generations[0]), NOW).note == "41 min ago, +9 files"
     nothing_known = check(view, updated_ns=None)
     assert since(nothing_known, view.generations[0]).wals == len(view.generations[0].wals)
 

@@ -15,8 +15,8 @@ from textual.widgets import Input
 from litetui.jobs.job import State
 from litetui.replica.ltx import LTXReplica
 from litetui.tui.ltx_model import look_ltx
-from litetui.tui.outline import Key
 from litetui.tui.screens.restore import RestoreDialog
+from litetui.tui.tree_line import Key
 from litetui.units import parse_time
 from tests.tui.helpers import SETTINGS, Session, session
 from tests.tui.ltx_files import Maker, make_replica
@@ -70,7 +70,7 @@ async def test_levels_files_and_pages(made: Maker) -> None:
         table = ui.app.browser.table
         assert table.row_count == 2
         assert [table.source.cells(0)[n] for n in (1, 2)] == ["0000000000000005", "0000000000000008"]
-        await ui.press("2", "enter")
+        await ui.press("enter")
         assert shown(ui) == ("ltxfile", 1, 5, 8)
         assert "checksums right" in ui.screen_text
         assert "Place in the file" in ui.screen_text
@@ -139,7 +139,7 @@ async def test_a_damaged_file_shows_what_is_whole_and_where_it_ends(made: Maker)
     path.write_bytes(data)
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
     async with session(made.root) as ui:
-        await ui.press("2", "j", "j", "enter", "2", "enter")
+        await ui.press("2", "j", "j", "enter", "enter")
         assert "damaged" in ui.screen_text
         assert "checksum is wrong" in ui.screen_text
         assert ui.app.browser.table.row_count > 1
@@ -182,11 +182,13 @@ def test_what_the_names_tell(made: Maker) -> None:
     (made.root / "ltx/0/x.tmp").touch()
     (made.root / "ltx/0/notes").touch()
     made.write(1, 10, 12)
-    assert codes(made.root) == ["level-gap", "temporary-file", "unknown-file"]  # level 0 has what level 1 lacks
+    assert codes(made.root) == ["ltx-gap", "temporary-file", "unknown-file"]  # level 0 has what level 1 lacks
+    assert {finding.severity for finding in look_ltx(LTXReplica(made.root)).findings} == {"info"}
     for path in made.root.rglob("*.ltx"):
         os.utime(path, (1, 1))
     view = look_ltx(LTXReplica(made.root))
-    assert view.findings[0].code == "copied"
+    assert view.findings[0].code == "time-order"
+    assert view.copied
     assert view.until_ns == parse_time("2026-11-22T20:51:00Z")  # from the header
     for path in made.root.rglob("*/0000000000000001-*.ltx"):
         path.unlink()
@@ -205,7 +207,7 @@ async def test_what_retention_leaves_is_no_alarm(made: Maker) -> None:
         await ui.press("2", "j", "j", "enter")
         assert "no: start is gone" in ui.screen_text
         assert "no: a gap" not in ui.screen_text
-        await ui.press("2", "r")
+        await ui.press("r")
         assert target(ui) == ""
 
 
@@ -216,7 +218,7 @@ async def test_the_layout_of_a_bucket(made: Maker) -> None:
     async with session(made.root) as ui:
         assert "as in a bucket" in ui.screen_text
         assert "names complete to 20:51:00Z" in ui.screen_text
-        await ui.press("2", "j", "enter", "2", "enter")
+        await ui.press("2", "j", "enter", "enter")
         assert "checksums right" in ui.screen_text
 
 
@@ -268,6 +270,40 @@ async def test_what_is_no_restore_point_is_an_error_with_the_next_ones(made: Mak
         await ui.type("0x6")
         assert "is no restore point" in ui.screen_text
         assert "--txid 0000000000000004" in ui.screen_text
+        assert "before  20:43:00.000Z  0000000000000004" in ui.screen_text
+        assert "after   20:47:00.000Z  0000000000000008" in ui.screen_text
+
+
+async def test_a_txid_shows_the_restore_points_beside_it(made: Maker) -> None:
+    async with session(made.root) as ui:
+        await ui.press("r")
+        await ui.type("0x8")
+        assert "before  20:43:00.000Z  0000000000000004" in ui.screen_text
+        assert "by 20:47:00.000Z  TXID 0000000000000008" in ui.screen_text
+        assert "after   20:48:00.000Z  0000000000000009" in ui.screen_text
+
+
+async def test_a_copy_without_its_times_shows_both(made: Maker) -> None:
+    at = parse_time("2026-11-22T20:59:30Z")
+    for path in made.root.rglob("*.ltx"):
+        os.utime(path, ns=(at, at))
+    async with session(made.root) as ui:
+        assert "names complete to 20:51:00Z (9 min ago)" in ui.screen_text  # of the header
+        assert "20:51:00.000Z by its header, which counts here, and of 20:59:30.000Z by its file" in notes(ui)
+        assert ("warning", "time-order") in {(f.severity, f.code) for f in look_ltx(LTXReplica(made.root)).findings}
+        await ui.press("j", "j", "2")
+        row = ui.app.browser.table.source.cells(0)
+        assert row[5] == "20:51:00.000Z"
+        assert row[-1] == ("20:59:30.000Z", "warning")
+        await ui.press("enter")
+        assert "File's own time" in ui.screen_text
+        assert "20:59:30.000Z" in ui.screen_text
+
+
+async def test_times_that_are_the_files_are_shown_once(made: Maker) -> None:
+    async with session(made.root) as ui:
+        await ui.press("j", "j", "2")
+        assert [column.title for column in ui.app.browser.table.source.columns][-1] == "Restores"
 
 
 async def test_r_proposes_what_the_cursor_stands_on(made: Maker) -> None:
@@ -285,28 +321,36 @@ async def test_r_proposes_what_the_cursor_stands_on(made: Maker) -> None:
 # what stays with Litestream
 
 
-async def test_what_litestream_does_is_greyed_and_says_so(made: Maker) -> None:
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("s", "litestream sync -wait DB; where it does not run, litestream replicate -once DB file://{root}"),
+        ("S", "litestream replicate DB file://{root}"),
+        ("n", "litestream replicate -once -force-snapshot DB file://{root}"),
+        ("t", "litestream replicate -once -enforce-retention DB file://{root}"),
+    ],
+)
+async def test_what_litestream_does_is_greyed_and_says_so(made: Maker, key: str, words: str) -> None:
     async with session(made.root) as ui:
-        for key, words in (
-            ("s", f"litestream replicate -once DB file://{made.root}"),
-            ("S", f"litestream replicate DB file://{made.root}"),
-            ("n", "-force-snapshot"),
-            ("t", "-enforce-retention"),
-            ("o", "nothing to attach a database for"),
-            ("v", "not in this version yet"),
-        ):
-            await ui.press(key)
-            assert words in ui.toasts[-1]
-            assert ui.in_browser
+        await ui.press(key)
+        assert ui.toasts[-1].startswith("Litestream 0.5 keeps this replica: ")
+        assert words.format(root=made.root) in ui.toasts[-1]
+        assert ui.in_browser
 
 
-async def test_a_database_that_is_given_is_not_attached(made: Maker, tmp_path: Path) -> None:
+async def test_a_database_is_attached_to_compare_with(made: Maker, tmp_path: Path) -> None:
     database = tmp_path / "app.db"
     sqlite3.connect(database).execute("CREATE TABLE t (x)").connection.close()
     async with session(made.root, database=database) as ui:
-        assert ui.app.database is None
-        assert "no database is attached" in ui.toasts[-1]
-        assert "names complete" in ui.screen_text
+        assert ui.app.database == str(database)
+        assert "Replicator: none" in notes(ui)
+        assert "Not in the replica" not in notes(ui)  # how far it is behind is not known here
+        await ui.press("s")
+        assert f"litestream replicate -once {database} file://" in ui.toasts[-1]
+        assert ui.in_browser
+        database.unlink()
+        await ui.press("R")
+        assert "app.db cannot be looked at: there is no such file" in ui.attention
 
 
 # both formats in one folder
@@ -335,10 +379,22 @@ async def test_both_formats_are_shown_and_which_one_a_restore_takes(upgraded: Pa
         assert "--txid" not in command(ui)
         await ui.press("escape", "G", "l", "j", "j", "2", "enter")
         assert shown(ui) == ("ltxfile", 0, 20, 20)
-        await ui.press("v")
-        assert "not in this version yet" in ui.toasts[-1]
-        await ui.press("1", "g", "j", "v")
-        assert not ui.in_browser  # of a generation it is possible
+
+
+@pytest.mark.parametrize("line", [[], ["j"], ["G"]])
+async def test_what_v05_took_over_is_not_written_into(upgraded: Path, tmp_path: Path, line: list[str]) -> None:
+    """On the folder, on a generation of it, and on the LTX files."""
+    database = tmp_path / "app.db"
+    sqlite3.connect(database).execute("CREATE TABLE t (x)").connection.close()
+    async with session(upgraded, database=database) as ui:
+        await ui.press(*line)
+        for key in ("s", "S", "n", "t"):
+            await ui.press(key)
+            assert ui.toasts[-1].startswith("Litestream 0.5 ")
+            assert f"{database} file://{upgraded}" in ui.toasts[-1]
+            assert ui.in_browser
+        assert f"litetui retention {upgraded} --retention DURATION" in ui.toasts[-1]
+        assert not ui.app.runner.jobs
 
 
 async def test_older_ltx_files_beside_newer_generations(golden_copy: Golden, tmp_path: Path) -> None:
@@ -351,6 +407,8 @@ async def test_older_ltx_files_beside_newer_generations(golden_copy: Golden, tmp
         await ui.press("r")
         await ui.type("000000000000000c")
         assert "a TXID is asked for" in ui.screen_text
+        await ui.press("escape", "t")
+        assert not ui.in_browser  # the generations have the newest files: v0.3 keeps this folder
 
 
 # terminals

@@ -8,7 +8,8 @@ from litetui.ops.survey import GenerationSurvey, Survey
 from litetui.replica.catalog import WALTable
 from litetui.replica.types import GenerationStats
 from litetui.tui.model import GenerationView, ReplicaView, groups, index_columns
-from litetui.tui.outline import Key, branches_above, find_group, outline
+from litetui.tui.outline import branches_above, find_group, outline
+from litetui.tui.tree_line import Key
 from litetui.units import parse_time
 
 G = "5efbd8d042012dca"

@@ -92,6 +92,8 @@ async def test_restore_to_a_time(golden: Golden) -> None:
         (job,) = ui.app.runner.jobs
         assert job.state is State.DONE, job.error
         assert sha256(job.output) == expected("v03-multi-gen", "ts-step70")
+        assert "restored and checked to 20:55:32Z" in ui.screen_text  # the headline, and the card says the same
+        await ui.until(lambda: "to 20:55:32Z" in ui.screen_text and "not yet" not in ui.screen_text)
 
 
 async def test_a_relative_time_is_frozen_when_it_is_entered(golden: Golden) -> None:
@@ -189,6 +191,14 @@ async def test_keys_that_come_with_the_dialogs_own_go_to_the_dialog(golden: Gold
         await ui.press("j", "r", "escape", "slash")
         await ui.type("rro")  # in a field they are letters
         assert ui.app.browser.detail_pane.filter.value == "rro"
+
+
+async def test_a_position_is_named_as_it_is_before_it_is_settled(golden: Golden) -> None:
+    async with session(golden("v03-multi-gen")) as ui:
+        await ui.press("r")
+        await ui.type("00000003:90672")
+        assert re.search(r"by 20:55:32.\d+Z  00000003:90672", ui.screen_text)
+        assert "WAL 00000003" not in ui.screen_text
 
 
 async def test_cancel_a_restore(golden: Golden, slow: Slow) -> None:

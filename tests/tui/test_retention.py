@@ -81,8 +81,8 @@ async def test_the_plan_is_the_dialog_and_is_confirmed_by_its_number(replica: Pa
         assert count == 6  # the snapshots 0 and 2, the WALs 0 to 3
         text = ui.screen_text
         assert f"deletes {count} files" in text
-        assert "restores now" in text
-        assert "afterwards" in text
+        assert "window now" in text
+        assert "window after" in text
         assert "░" in text
         assert "--retention 2s" in re.sub(r"[│\s]+", " ", text)
         assert isinstance(ui.app.focused, Button)
@@ -127,6 +127,20 @@ async def test_digits_find_their_field(replica: Path) -> None:
         await ui.idle()
         await ui.press("enter")
         assert last_job(ui).state is State.DONE, last_job(ui).error
+
+
+async def test_the_table_gives_its_rows_and_takes_a_digit_back(replica: Path) -> None:
+    async with session(replica, settings=replace(SETTINGS, now_ns=now(replica))) as ui:
+        dialog = await show_plan(ui, "2s")
+        dialog.query_one("#files").focus()
+        await ui.type("12")
+        dialog.query_one("#files").focus()
+        await ui.press("backspace")
+        field = dialog.query_one("#count", Input)
+        assert (field.value, field.has_focus) == ("1", True)
+        await ui.press("e")  # no letter for this field: the table's rows into a file
+        assert ui.app.screen.query_one("#path", Input).value == "retention-plan.csv"
+        assert field.value == "1"
 
 
 async def test_every_file_and_its_reason_can_be_seen(replica: Path) -> None:
@@ -234,7 +248,7 @@ async def test_it_is_usable_at_every_size(replica: Path, size: tuple[int, int]) 
             assert word in ui.screen_text, word
         await ui.press("escape")
         await show_plan(ui, "2s")
-        for word in ("6 files", "restores now", "afterwards", "By reason", "keeps", "type 6", "Cancel", "esc: close"):
+        for word in ("6 files", "window now", "window after", "By reason", "keeps", "type 6", "Cancel", "esc: close"):
             assert word in ui.screen_text, word
         await confirm(ui, 6)
         assert last_job(ui).state is State.DONE

@@ -52,14 +52,14 @@ def opened(golden: Golden, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Lit
     """An app on a golden replica, whose path is the same wherever the tests run."""
 
     def make(name: str, *, ascii: bool = False, database: str | None = None) -> LitetuiApp:
-        real_open = detect.open_replica
+        real_open = detect.open_any
 
-        def open_under_another_name(path: str) -> FileReplica:
-            replica = real_open(path)
+        def open_under_another_name(path: str, *, listed: bool = True) -> FileReplica | LTXReplica:
+            replica = real_open(path, listed=listed)
             replica.path = "/var/lib/replica"  # what is shown; the bytes lie where its storage knows
             return replica
 
-        monkeypatch.setattr(detect, "open_replica", open_under_another_name)
+        monkeypatch.setattr(detect, "open_any", open_under_another_name)
         monkeypatch.setattr(restore, "propose_output", lambda _: "/var/tmp/app-restored.db")
         monkeypatch.setattr(preview, "_free", lambda _: 38_000_000_000)
         monkeypatch.setattr(drill, "free_bytes", lambda _: 38_000_000_000)
@@ -140,10 +140,11 @@ def test_picture_of_damage(snap_compare: SnapCompare, opened: Callable[..., Lite
     [
         ("v03-multi-gen", ("j", "v", "right"), (120, 36)),
         ("v03-dmg-flip-byte-segment", ("v", "enter"), (120, 36)),
+        ("v03-dmg-flip-byte-segment", ("v", "enter", "escape", "escape", "tab", "left", "left"), (140, 36)),
         ("v03-retention", ("t", "ctrl+u", *"14m38s", "enter"), (120, 36)),
         ("v03-retention", ("t", "ctrl+u", *"14m38s", "enter"), (80, 24)),
     ],
-    ids=["validate", "report", "retention", "narrow-retention"],
+    ids=["validate", "report", "timeline", "retention", "narrow-retention"],
 )
 def test_picture_of_checking_and_cleaning(
     snap_compare: SnapCompare,
@@ -165,12 +166,12 @@ def test_picture_of_a_v05_replica(snap_compare: SnapCompare, tmp_path: Path, mon
     made = make_replica(tmp_path)
     real_open = detect.open_any
 
-    def open_under_another_name(path: str) -> FileReplica | LTXReplica:
-        replica = real_open(path)
+    def open_under_another_name(path: str, *, listed: bool = True) -> FileReplica | LTXReplica:
+        replica = real_open(path, listed=listed)
         replica.path = "/var/lib/replica"
         return replica
 
     monkeypatch.setattr(detect, "open_any", open_under_another_name)
     app = LitetuiApp(str(made.root), SETTINGS)
-    keys = ("2", "j", "j", "enter", "2", "enter")
+    keys = ("2", "j", "j", "enter", "enter")
     assert snap_compare(app, terminal_size=(120, 36), run_before=before(app, *keys))

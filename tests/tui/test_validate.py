@@ -181,7 +181,7 @@ async def test_a_finding_with_a_frame_leads_to_the_frame(golden: Golden) -> None
         assert browser.shown_key == ("index", finding.generation, finding.index)
         assert browser.tab == "frames"
         assert browser.table.cursor == finding.frame
-        assert "invalid" in str(browser.table.source.cells(browser.table.cursor)[-1])
+        assert "bad checksum" in str(browser.table.source.cells(browser.table.cursor))
         # Once more, from the very place: the cursor goes there again.
         await ui.press("g", "3", "enter")
         await ui.press("enter")
@@ -222,7 +222,10 @@ async def test_export_and_copy(golden: Golden, tmp_path: Path) -> None:
         await ui.press("e")
         ui.app.screen.query_one("#path", Input).value = str(tmp_path / "report.txt")
         await ui.press("enter")
-        assert last_job(ui).error is not None  # never overwritten
+        assert "This file exists" in ui.screen_text  # never overwritten
+        assert ui.app.screen.query_one("#path", Input).value == str(tmp_path / "report-2.txt")
+        await ui.press("enter")
+        assert (tmp_path / "report-2.txt").read_text() == (tmp_path / "report.txt").read_text()
         await ui.press("y")
         assert "error lz4-checksum" in ui.screen_text
         await ui.press("enter")
@@ -344,7 +347,7 @@ async def test_the_last_clean_point_is_found(tmp_path: Path) -> None:
     rotten(tmp_path / "replica")
     async with session(tmp_path / "replica", settings=replace(SETTINGS, now_ns=lambda: T0 + 60 * 10**9)) as ui:
         await ui.press("v", "enter", "F")
-        assert "only after a drill whose integrity check failed" in ui.toasts
+        assert "only after a validation of depth restore whose integrity check failed" in ui.toasts
         await ui.press("escape", "v", "right", "enter")
         assert "integrity check failed" in ui.screen_text
         assert "F finds the last point" in ui.screen_text

@@ -2,41 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from textual import on
 from textual.widgets import Input
 
-from litetui.replica.types import Finding, LTXInfo
 from litetui.tui import keys
-from litetui.tui.ltx_sources import LevelSource, LTXFileSource, PointSource
-from litetui.tui.ltx_view import file_of, shows_ltx
-from litetui.tui.outline import Key, generation_of
-from litetui.tui.screens.attach import AttachDialog
-from litetui.tui.screens.browser_view import PANES, BrowserView
-from litetui.tui.screens.copy_menu import CopyMenu
-from litetui.tui.screens.export import ExportDialog, table_export
-from litetui.tui.screens.help import HelpScreen
-from litetui.tui.screens.job import JobScreen
-from litetui.tui.screens.open import OpenDialog
-from litetui.tui.screens.restore import RestoreDialog, Start
-from litetui.tui.sources import Arranged, FindingSource, FrameSource, TransactionSource
-from litetui.tui.ways import ltx_way, way_to
+from litetui.tui.arranged import base_of
+from litetui.tui.log_book import log_text
+from litetui.tui.reasons import Situation
+from litetui.tui.screens.browser_view import BrowserView
+from litetui.tui.tree_line import Key, generation_of
 from litetui.tui.widgets.bars import TabBar
 from litetui.tui.widgets.replica_tree import ReplicaTree
 from litetui.tui.widgets.row_view import RowView
+from litetui.tui.widgets.virtual_table import VirtualTable
+from litetui.units import utc_clocks
 
 if TYPE_CHECKING:
     from litetui.replica.file import FileReplica
     from litetui.replica.ltx import LTXReplica
+    from litetui.replica.types import Finding, LTXInfo
+    from litetui.tui.commanding import Commanding
+    from litetui.tui.screens.restore import Start
+    from litetui.tui.wal_sources import FrameSource
 
-DIALOGS = ("restore", "validate", "retention", "attach", "open", "copy", "export", "help")
+STOPS = ("tree", "timeline", "detail", "jobs", "log")
+DIALOGS = ("restore", "validate", "retention", "attach", "open", "copy", "save", "export", "help", "command", "filter")
 
 
 class Browser(BrowserView):
     """The browser with its actions."""
 
     BINDINGS = [*keys.bindings("browser")]  # noqa: RUF012
+    commanding: Commanding | None = None
 
     def action_do(self, action_id: str) -> None:
         self.act(action_id)
@@ -50,30 +50,52 @@ class Browser(BrowserView):
 
     # restore
 
-    def do_restore(self) -> None:
+    def do_restore(self, target: str | None = None) -> None:
+        from litetui.tui.ltx_view import shows_ltx
+
         if self.view is None or self.app.replica is None:
             return
         replica: FileReplica | LTXReplica = self.app.replica
         if self.view.ltx is not None and shows_ltx(self.view, self.shown_key):
             replica = self.view.ltx.replica  # also where the folder holds v0.3 generations beside it
-        self.app.push_screen(RestoreDialog(replica, self.view, self.restore_start()))
+        from litetui.tui.screens.restore import RestoreDialog
+
+        start = self.restore_start()
+        if target is not None:
+            start = replace(start, target=target)
+        self.app.push_screen(RestoreDialog(replica, self.view, start))
+
+    def do_timeline_restore(self) -> None:
+        self.do_restore()
 
     def restore_start(self) -> Start:
         """The restore target that the cursor stands on."""
+        from litetui.tui.attention_rows import AttentionSource
+        from litetui.tui.file_sources import WALSource
+        from litetui.tui.ltx_view import shows_ltx
+        from litetui.tui.screens.restore import Start
+        from litetui.tui.wal_sources import FrameSource, TransactionSource, WrittenPageSource
+
         key = self.shown_key
+        if self.timeline.focused and (at := self.timeline.target()) is not None:
+            return Start(*at)
         if self.view is not None and shows_ltx(self.view, key):
             return Start("", self._txid())
         newest = self.view.newest if self.view is not None and self.view.ltx is None else None
         generation = generation_of(key) or (newest.name if newest is not None else "")
         if self.pane == "detail" and (row := self.table.base_row) is not None:
-            source = self.table.source.source if isinstance(self.table.source, Arranged) else self.table.source
+            source = base_of(self.table.source)
+            if isinstance(source, AttentionSource) and (known := self.attention.start(source.entries[row])) is not None:
+                return Start(*known)
             if isinstance(source, TransactionSource):
                 end = int(source.transactions.end_offset[row])
                 return Start(generation, f"{generation}/{int(key[2]):08x}:{end}")
+            if isinstance(source, WrittenPageSource):
+                return Start(generation, f"{generation}/{int(key[2]):08x}:{source.end_offset}")
             if isinstance(source, FrameSource):
                 return Start(generation, self._transaction_of_frame(source, key, row))
-            if self.tab == "wal" and (index := _index_of(source.key(row))) is not None:
-                return Start(generation, f"{index:08x}")
+            if isinstance(source, WALSource):
+                return Start(generation, source.target(row))
             if self.tab == "generations":
                 return Start(str(source.key(row)), "")
             if self.tab == "snapshots":
@@ -86,8 +108,10 @@ class Browser(BrowserView):
 
     def _txid(self) -> str:
         """The TXID that the cursor stands on, where a restore can end at it."""
+        from litetui.tui.ltx_sources import LTXFileSource, PointSource
+
         key, row = self.shown_key, self.table.base_row
-        source = self.table.source.source if isinstance(self.table.source, Arranged) else self.table.source
+        source = base_of(self.table.source)
         points = self.view.ltx.points if self.view is not None and self.view.ltx is not None else None
         txid: int | None = None
         if self.pane == "detail" and row is not None and isinstance(source, LTXFileSource):
@@ -111,8 +135,8 @@ class Browser(BrowserView):
     # checking and cleaning
 
     def do_validate(self) -> None:
-        """Of the generation under the cursor, or of all where it stands on the replica."""
-        self.app.checking.ask(generation_of(self.shown_key))
+        """Of the generation or the LTX files under the cursor, or of all where it stands on the replica."""
+        self.app.checking.ask(self.shown_key)
 
     def do_retention(self) -> None:
         self.app.retaining.ask()
@@ -120,7 +144,7 @@ class Browser(BrowserView):
     # the database
 
     def do_attach(self) -> None:
-        self.app.push_screen(AttachDialog(self.app.path or "", self.app.database or ""), self.app.attach)
+        self.app.ask_for_database(self.app.path or "")
 
     def do_sync(self) -> None:
         self.app.writing.sync()
@@ -134,6 +158,14 @@ class Browser(BrowserView):
     # looking
 
     def do_filter(self) -> None:
+        self._ask_filter()
+        later = self.app.call_later  # the focus is given that way too, and letters typed meanwhile come behind it
+        self.call_after_refresh(lambda: later(self.app.let_keys_through))
+
+    def _ask_filter(self) -> None:
+        if self.pane == "log":
+            self.log_pane.ask_filter()
+            return
         if self.pane != "detail":
             self.go_to("detail")
         field = self.detail_pane.filter
@@ -141,12 +173,20 @@ class Browser(BrowserView):
         field.display = True
         self.call_after_refresh(field.focus)
 
+    def filter_by(self, text: str) -> None:
+        """Filter the table of the details, and go there."""
+        self.filter_text = text
+        self.detail_pane.filter.value = text
+        self.detail_pane.filter.display = True
+        self.go_to("detail")
+        self.show_tab()
+
     def clear_filter(self) -> None:
         self.app.bridge.forget("filter")
         self.filter_text = ""
         self.detail_pane.filter.value = ""
         self.detail_pane.filter.display = False
-        self.show_tab()
+        self.show_tab(same=True)  # the cursor stays on its row
 
     def do_tab_before(self) -> None:
         self._step_tab(-1)
@@ -175,32 +215,27 @@ class Browser(BrowserView):
         self.pick_tab(event.number)
 
     def do_sort_before(self) -> None:
-        self._sort(-1)
+        self.rows.sort(-1)
 
     def do_sort_after(self) -> None:
-        self._sort(1)
+        self.rows.sort(1)
 
-    def _sort(self, step: int) -> None:
-        """Sort by the next column that has an order; after the last, the table's own order."""
-        source = self.table.source.source if isinstance(self.table.source, Arranged) else self.table.source
-        choices: list[int | None] = [None]
-        choices += [n for n in range(len(source.columns)) if source.sort_values(n) is not None]
-        if len(choices) == 1:
-            self.app.say("this table has one order only", severity="warning")
-            return
-        at = choices.index(self.table.sorted_by)
-        self.table.sorted_by = choices[(at + step) % len(choices)]
-        self.show_tab()
+    @on(VirtualTable.HeaderClicked, "#table")
+    def _header_clicked(self, event: VirtualTable.HeaderClicked) -> None:
+        self.rows.sort_by(event.column)
 
     def do_reverse(self) -> None:
         self.table.reversed = not self.table.reversed
         self.show_tab()
 
+    def do_follow(self) -> None:
+        self.rows.follow()
+
     def do_refresh(self) -> None:
         self.app.read_again(loudly=True)
 
     def do_watch(self) -> None:
-        self.app.set_watching(not self.app.watching)
+        self.app.watching.turn(not self.app.watching.on)
 
     @on(ReplicaTree.LeafChosen)
     def _leaf_chosen(self) -> None:
@@ -209,8 +244,13 @@ class Browser(BrowserView):
     @on(RowView.Chosen, "#table")
     def _row_chosen(self) -> None:
         """Go where the row points to."""
+        from litetui.tui.attention_rows import AttentionSource
+        from litetui.tui.ltx_sources import LevelSource, LTXFileSource, PageSource, PointSource
+        from litetui.tui.wal_sources import TransactionSource, WrittenPageSource
+
         key, row = self.table.key, self.table.base_row
-        source = self.table.source.source if isinstance(self.table.source, Arranged) else self.table.source
+        source = base_of(self.table.source)
+        self._say_if_it_leads_nowhere()
         if row is None or self.shown is None:
             return
         generation = generation_of(self.shown_key)
@@ -226,24 +266,58 @@ class Browser(BrowserView):
             self.tree_view.reveal(("snapshot", generation, int(str(key))))
         elif self.tab == "wal" and self.shown_key[0] != "index" and (index := _index_of(key)) is not None:
             self.tree_view.reveal(("index", generation, index))
-        elif isinstance(source, FindingSource):
-            self.show_finding(source.findings[row])
+        elif isinstance(source, AttentionSource):
+            self.attention.open(source.entries[row])
         elif isinstance(source, TransactionSource):
-            first = int(source.transactions.first_frame[row])
-            number = next(n for n, tab in enumerate(self.shown.tabs) if tab.id == "frames")
-            self.place[(self.shown_key, "frames")] = (first, max(0, first - 3))
-            self.pick_tab(number)
+            self.owning.choose(self.shown_key, row)
+            self.place[(self.shown_key, "pages")] = (0, 0)
+            self.tell_facts()
+            self.pick_tab(next(n for n, tab in enumerate(self.shown.tabs) if tab.id == "pages"))
+        elif isinstance(source, PageSource):
+            self.owning.ask(self.shown_key, 0)
+        elif isinstance(source, WrittenPageSource):
+            frame = int(source.rows[row])
+            self.place[(self.shown_key, "frames")] = (frame, max(0, frame - 3))
+            self.pick_tab(next(n for n, tab in enumerate(self.shown.tabs) if tab.id == "frames"))
+
+    def _say_if_it_leads_nowhere(self) -> None:
+        if why_not := keys.BY_ID["open_row"].why_not(self.situation()):
+            self.app.say(why_not, severity="warning")
+
+    def situation(self) -> Situation:
+        return replace(super().situation(), leads=self.pane != "detail" or self._row_leads())
+
+    def _row_leads(self) -> bool:
+        """Whether enter on the row does anything, as `_row_chosen` has it."""
+        from litetui.tui.attention_rows import AttentionSource
+        from litetui.tui.ltx_sources import LevelSource, LTXFileSource, PageSource, PointSource
+        from litetui.tui.wal_sources import TransactionSource, WrittenPageSource
+
+        leading = LevelSource | LTXFileSource | PointSource | AttentionSource
+        leading |= TransactionSource | PageSource | WrittenPageSource
+        if isinstance(base_of(self.table.source), leading):
+            return True
+        return self.tab in ("generations", "snapshots") or (self.tab == "wal" and self.shown_key[0] != "index")
 
     def _open_file(self, info: LTXInfo) -> None:
         """An LTX file gets a line of the tree once it was opened."""
         self.tree_view.reveal(("ltxfile", info.level, info.min_txid, info.max_txid))
 
+    def show_ltx(self) -> None:
+        """Go to the LTX files: the replica itself where they are all of it."""
+        alone = self.view is not None and self.view.ltx_alone
+        self.tree_view.reveal(("replica",) if alone else ("ltx",))
+
     def show_finding(self, finding: Finding) -> None:
         """Go to the file of a finding in the tree, and to its frame or its segment in the table."""
-        if self.view is not None and self.view.ltx is not None and (key := ltx_way(finding)) is not None:
+        from litetui.tui.ltx_model import ltx_key
+
+        if self.view is not None and self.view.ltx is not None and (key := ltx_key(finding.path)) is not None:
             self.tree_view.reveal(key)
         if self.view is None or finding.generation is None:
             return
+        from litetui.tui.ways import way_to
+
         way = way_to(finding, self.view)
         if way.tab:
             self.show_place(way.key, way.tab, way.row)
@@ -266,7 +340,10 @@ class Browser(BrowserView):
     @on(RowView.Chosen, "#jobs")
     def _job_chosen(self) -> None:
         job = self.jobs_pane.job_of(self.app.runner.jobs)
+        self._say_if_it_leads_nowhere()
         if job is not None and not self.app.checking.open(job):
+            from litetui.tui.screens.job import JobScreen
+
             self.app.push_screen(JobScreen(job))
 
     # panes
@@ -275,7 +352,8 @@ class Browser(BrowserView):
         self.go_to("tree")
 
     def do_pane_2(self) -> None:
-        self.go_to("detail")
+        to_timeline = self.pane == "detail" and self.timeline.there and not self.timeline.focused
+        self.go_to("timeline" if to_timeline else "detail")
 
     def do_pane_3(self) -> None:
         self.go_to("jobs")
@@ -284,10 +362,14 @@ class Browser(BrowserView):
         self.go_to("log")
 
     def action_next_pane(self) -> None:
-        self.go_to(PANES[(PANES.index(self.pane) + 1) % len(PANES)])
+        self._go_on(1)
 
     def action_previous_pane(self) -> None:
-        self.go_to(PANES[(PANES.index(self.pane) - 1) % len(PANES)])
+        self._go_on(-1)
+
+    def _go_on(self, step: int) -> None:
+        stops = [place for place in STOPS if place != "timeline" or self.timeline.there]
+        self.go_to(stops[(stops.index(self.stop) + step) % len(stops)])
 
     def do_zoom(self) -> None:
         self.zoomed = not self.zoomed
@@ -298,7 +380,10 @@ class Browser(BrowserView):
 
     def go_back(self) -> bool:
         """One step back: the filter, the zoom, the pane; False at the top."""
-        if self.filter_text or self.detail_pane.filter.display:
+        if self.pane == "log" and self.log_pane.filtered:
+            self.log_pane.clear()
+            self.log_pane.table.focus()
+        elif self.filter_text or self.detail_pane.filter.display:
             self.clear_filter()
             self.table.focus()
         elif self.zoomed:
@@ -311,24 +396,36 @@ class Browser(BrowserView):
 
     # jobs and the rest
 
+    def do_log_level(self) -> None:
+        self.log_pane.next_level()
+
+    def do_log_job(self) -> None:
+        self.log_pane.one_job()
+
     def do_cancel(self) -> None:
         job = self.job_at_cursor()
         if job is not None:
             self.app.cancel(job)
 
     def do_copy(self) -> None:
+        from litetui.tui.screens.copy_menu import CopyMenu
+
         self.app.push_screen(CopyMenu(self.copyable()))
 
     def copyable(self) -> list[tuple[str, str]]:
         """What can be copied here: a name and the text."""
+        from litetui.tui.ltx_view import shows_ltx
+
         found: list[tuple[str, str]] = []
+        if self.pane in ("jobs", "log"):
+            found += self._copyable_of_jobs()
         start = self.restore_start()
         if self.view is not None and shows_ltx(self.view, self.shown_key):
             found += self._copyable_ltx(start.target)
         elif "/" in start.target:
             found.append(("position", start.target))
         elif start.target:
-            found.append(("index", start.target))
+            found.append(("TXID" if len(start.target) == 16 else "index", start.target))
         if start.generation:
             found.append(("generation", start.generation))
         found.append(("replica", self.app.path or ""))
@@ -336,18 +433,34 @@ class Browser(BrowserView):
             found.append(("database", self.app.database))
         if self.app.path:
             found.append(("command", self.app.command_for(self.shown_key)))
-        if self.pane in ("detail", "jobs", "log"):
+        if self.stop in ("detail", "jobs", "log"):
             table = {"jobs": self.jobs_pane.table, "log": self.log_pane.table}.get(self.pane, self.table)
             if table.row_count:
-                cells = table.source.cells(table.cursor)
+                with utc_clocks():
+                    cells = table.source.cells(table.cursor)
                 row = "\t".join(cell if isinstance(cell, str) else cell[0] for cell in cells)
                 found.append(("row", row))
         return found
 
+    def _copyable_of_jobs(self) -> list[tuple[str, str]]:
+        """The job under the cursor, or the line of the log and all that are shown."""
+        if self.pane == "log":
+            lines = self.log_pane.book.shown
+            line = [("message", self.log_pane.line.text)] if self.log_pane.line is not None else []
+            return line + ([("all lines", log_text(lines, self.settings.now_ns()))] if lines else [])
+        job = self.jobs_pane.job_of(self.app.runner.jobs)
+        if job is None:
+            return []
+        found = [("job's command", job.command)] if job.command else []
+        return found + ([("output", job.output)] if job.output else [])
+
     def _copyable_ltx(self, txid: str) -> list[tuple[str, str]]:
+        from litetui.tui.ltx_sources import LTXFileSource
+        from litetui.tui.ltx_view import file_of
+
         found = [("TXID", txid)] if txid else []
         ltx, key, row = self.view.ltx if self.view is not None else None, self.shown_key, self.table.base_row
-        source = self.table.source.source if isinstance(self.table.source, Arranged) else self.table.source
+        source = base_of(self.table.source)
         info = None
         if self.pane == "detail" and row is not None and isinstance(source, LTXFileSource):
             info = source.table[source.at(row)]
@@ -358,20 +471,35 @@ class Browser(BrowserView):
         return found
 
     def do_export(self) -> None:
-        export = table_export(self.table.source, self.shown.title if self.shown else "table")
-        self.app.push_screen(ExportDialog(export))
+        self.rows.export()
+
+    def do_save(self) -> None:
+        self.rows.save(self.copyable())
 
     def do_open(self) -> None:
-        self.app.push_screen(OpenDialog(), self.app.open_path)
+        self.app.ask_for_path()
 
     def do_palette(self) -> None:
         self.app.action_command_palette()
 
     def do_theme(self) -> None:
-        self.app.next_theme()
+        self.app.themes.next()
+
+    def do_save_theme(self) -> None:
+        self.app.themes.save()
+
+    def do_command(self) -> None:
+        from litetui.tui.commanding import Commanding
+
+        if self.commanding is None:
+            self.commanding = Commanding(self)
+        self.commanding.ask()
 
     def do_help(self) -> None:
-        self.app.push_screen(HelpScreen(self.pane))
+        from litetui.tui.screens.help import HelpScreen
+
+        at = self.situation()
+        self.app.push_screen(HelpScreen(self.stop, lambda one: "" if one.where == "report" else one.why_not(at)))
 
     async def quit_or_back(self) -> None:
         if self.zoomed or (self.narrow and self.pane != "tree"):

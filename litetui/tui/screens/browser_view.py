@@ -6,6 +6,7 @@ details.py; this screen brings the two together.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Hashable
 from dataclasses import replace
 from functools import partial
@@ -22,27 +23,35 @@ from litetui.errors import LitetuiError
 from litetui.jobs.job import Job
 from litetui.jobs.progress import CancelToken, Reporter
 from litetui.tui import keys
-from litetui.tui.details import Beside, Detail, Note, Tab, detail
-from litetui.tui.evidence import headline
-from litetui.tui.keys import BY_ID, Action, Situation
-from litetui.tui.ltx_pages import LTXPages, read_pages
-from litetui.tui.ltx_view import file_of, ltx_detail, ltx_headline, shows_ltx
+from litetui.tui.arranged import base_of
+from litetui.tui.attention_desk import ROOM_SECONDS, AttentionDesk
+from litetui.tui.keys import BY_ID, Action
 from litetui.tui.messages import JobChanged, JobsMoved, LogLines
-from litetui.tui.model import ReplicaView
-from litetui.tui.outline import Key
-from litetui.tui.primary import PrimaryView
+from litetui.tui.opening import Sight, lines
+from litetui.tui.owning import Owning
+from litetui.tui.reasons import Situation
 from litetui.tui.replication import ReplicateJob
-from litetui.tui.sources import Arranged, FindingSource, Source, arrange
+from litetui.tui.table_desk import TableDesk
 from litetui.tui.textutil import clean, cut_path
+from litetui.tui.timeline_desk import TimelineDesk
+from litetui.tui.tree_line import LTX, Key, generation_of
 from litetui.tui.widgets.bars import Footer, Headline, Line
-from litetui.tui.widgets.panes import DetailPane, JobsPane, LogPane, TreePane
+from litetui.tui.widgets.job_panes import JobsPane, LogPane
+from litetui.tui.widgets.panes import DetailPane, TreePane
 from litetui.tui.widgets.replica_tree import ReplicaTree
 from litetui.tui.widgets.row_view import RowView
+from litetui.tui.widgets.timeline import TimelineView
 from litetui.tui.widgets.virtual_table import EmptySource, VirtualTable
 
 if TYPE_CHECKING:
     from litetui.ops.frames import FrameTable
     from litetui.tui.app import LitetuiApp
+    from litetui.tui.checks import Checks
+    from litetui.tui.details import Detail, Note, Tab
+    from litetui.tui.ltx_pages import LTXPages
+    from litetui.tui.marks import Marks
+    from litetui.tui.model import ReplicaView
+    from litetui.tui.primary import PrimaryView
 
     Content = FrameTable | LTXPages | LitetuiError
 
@@ -63,12 +72,16 @@ class BrowserView(Screen[None]):
         self.headline = Headline(settings.glyphs, id="headline")
         self.crumbs = Line(id="crumbs")
         self.tree_pane = TreePane(settings.glyphs)
-        self.detail_pane = DetailPane(settings.glyphs)
+        self.timeline = TimelineDesk(self)
+        self.rows = TableDesk(self)
+        self.attention = AttentionDesk(self)
+        self.detail_pane = DetailPane(settings.glyphs, self.timeline.view)
         self.jobs_pane = JobsPane(settings)
         self.log_pane = LogPane(settings)
         self.footer_bar = Footer(id="footer")
         self.view: ReplicaView | None = None
         self.trouble: LitetuiError | None = None
+        self.sight: Sight | None = None
         self.shown_key: Key = ("replica",)
         self.shown: Detail | None = None
         self.tab = ""
@@ -78,10 +91,13 @@ class BrowserView(Screen[None]):
         self.stale: set[Key] = set()  # frames that are shown until they are read again
         self.frames_coming: Key = ()
         self.frames_token = CancelToken()
-        self.arranging = CancelToken()
+        self.owning = Owning(self)
         self.filter_text = ""
         self.zoomed = False
         self.pane = "tree"
+        self.add_class(f"-show-{self.pane}")  # now, while that costs nothing
+        self.tree_pane.add_class("-active")
+        self._marked: tuple[ReplicaView, Checks, int, Marks] | None = None
 
     def compose(self) -> ComposeResult:
         yield self.headline
@@ -96,6 +112,7 @@ class BrowserView(Screen[None]):
     def on_mount(self) -> None:
         self.tree_view.focus()
         self.set_interval(1.0, self.tick)
+        self.set_interval(ROOM_SECONDS, self.attention.look_at_room)
         self.tick()
 
     @property
@@ -114,13 +131,26 @@ class BrowserView(Screen[None]):
 
     def show_view(self, view: ReplicaView) -> None:
         """Another state of the replica: tree and table keep their place."""
-        before, self.view, self.trouble = self.view, view, None
+        before, self.view, self.trouble, self.sight = self.view, view, None, None
         self._note_changed_frames(before)
-        self.tree_view.checks = self.app.checking.checks
-        self.tree_pane.title(("Levels" if view.ltx_alone else "Generations", "bold"))
+        self.tree_view.checks, self.tree_view.marks = self.app.checking.checks, self._marks(view)
         self.tree_view.show(view, self.settings.now_ns())
+        self.tell_following()
+        self._tell_new_generation(before, view)
         self.show_detail(same=self.shown is not None)
+        self.attention.look_at_room()
         self.tick()
+
+    def _tell_new_generation(self, before: ReplicaView | None, view: ReplicaView) -> None:
+        """Who stands on what was the newest generation shall know that it has ended."""
+        was, now = before.newest if before is not None else None, view.newest
+        if was is None or now is None or was.name == now.name or before is None or before.generation(now.name):
+            return
+        reason = view.primary.reason(now.name) if view.primary is not None else ""
+        words = f"a new generation began: {now.name}{', ' + reason if reason else ''}"
+        if generation_of(self.shown_key) == was.name:
+            words += f"; the cursor stays on {was.name}, which has ended"
+        self.app.say(words, severity="warning")
 
     def show_primary(self, primary: PrimaryView) -> None:
         """The database was looked at again, and the replica is as it was."""
@@ -133,57 +163,96 @@ class BrowserView(Screen[None]):
         self.trouble = error
         self.tick()
 
+    def show_glances(self, sight: Sight) -> None:
+        """The names of a replica whose sizes and times are still to come."""
+        self.sight = sight
+        self.tree_view.show_lines(lines(os.path.basename(self.app.path or ""), sight.glances))
+        self.tick()
+
     def forget(self, words: str) -> None:
         """Another replica comes, or none: begin anew, with words that say so."""
-        self.view, self.trouble, self.shown = None, None, None
+        self.view, self.trouble, self.shown, self.sight = None, None, None, None
         self.shown_key = ("replica",)
         self.frames.clear()
         self.stale.clear()
+        self.owning.forget()
         self.place.clear()
         self.tree_view.forget(words)
+        self.tree_pane.attention.tell([])
         self.detail_pane.title(("Details", "bold"))
         self.detail_pane.stats.tell([])
         self.detail_pane.tab_bar.tell([], 0)
         self.table.show(EmptySource(words))
+        self.timeline.follow()
         self.tick()
 
     def tick(self) -> None:
         """Ages grow: the headline and the rows in sight are drawn again."""
         now = self.settings.now_ns()
         path = self.app.path or ""
-        aside = ("", "") if self.app.watching else (self.app.paused_since(), "$text-warning bold")
+        aside = self.app.watching.words()
         if self.trouble is not None:
             verdict = (f"cannot read: {self.trouble.cause}", "$text-error bold")
         elif self.view is None:
             verdict = ("reading names" if path else "", "$foreground-muted")
         else:
-            jobs = self.app.runner.jobs
+            from litetui.tui.evidence import headline
+            from litetui.tui.ltx_evidence import ltx_headline
+
+            jobs, checks = self.app.runner.jobs, self.app.checking.checks
             if self.view.ltx is not None and self.view.from_ltx:
-                text, status = ltx_headline(self.view, self.view.ltx, now, jobs)
+                text, status = ltx_headline(self.view.path, self.view.ltx, now, jobs, checks.get(LTX))
             else:
-                text, status = headline(self.view, now, jobs, self.app.checking.checks)
+                text, status = headline(self.view, now, jobs, checks)
             verdict = (text, f"$text-{status} bold" if status else "")
         self.headline.tell(path, verdict, aside, self.app.database or "")
-        self.tree_view.tick(now, self.app.checking.checks)
-        self.table.refresh()
-        self._tell_facts()
+        if self.sight is not None:
+            self.table.show(EmptySource(self.sight.words()))
+        if self.view is not None:
+            self.tree_view.tick(now, self.app.checking.checks, self._marks(self.view))
+        self.table.tick()
+        self.timeline.view.refresh()
+        self.tell_facts()
+        if self.pane == "jobs":
+            self.jobs_pane.show(self.app.runner.jobs)
         self.refresh_footer()
 
-    def _tell_facts(self) -> None:
+    def _marks(self, view: ReplicaView) -> Marks:
+        """What is damaged: looked for anew where the view, the checks or the jobs that have ended are others."""
+        from litetui.tui.marks import marks
+
+        checks, jobs = self.app.checking.checks, self.app.runner.jobs
+        known, ended = self._marked, sum(job.state.ended for job in jobs)
+        if known is None or known[0] is not view or known[1] is not checks or known[2] != ended:
+            self._marked = known = (view, checks, ended, marks(view, checks, jobs))
+        return known[3]
+
+    def tell_facts(self) -> None:
         """The facts of the shown line as they are now: ages grow, and evidence comes with jobs."""
         if self.view is None or self.shown is None:
             return
-        shown = self._detail(self.view)
+        before, self.shown = self.shown, self._detail(self.view)
+        shown = self.shown
         self.detail_pane.title((shown.title, "bold"), ("  " + shown.subtitle, ""))
-        self.detail_pane.stats.tell(shown.cards, shown.notes)
+        self.detail_pane.stats.tell(shown.cards, shown.notes, shown.attention)
+        self.attention.tick(before, shown)
 
     def _detail(self, view: ReplicaView) -> Detail:
-        beside = Beside(self.app.runner.jobs, self.app.writing.running, self.app.checking.checks)
+        from litetui.tui.details import detail
+        from litetui.tui.ltx_pages import LTXPages
+        from litetui.tui.ltx_view import ltx_detail, shows_ltx
+        from litetui.tui.wal_view import wal_detail
+
+        beside = self.attention.beside()
         key, clock, content = self.shown_key, self.settings.now_ns, self.frames.get(self.shown_key)
         if view.ltx is not None and shows_ltx(view, key):
             of_file = content if isinstance(content, LTXPages | LitetuiError) else None
-            return ltx_detail(view, view.ltx, key, clock, of_file, beside)
-        return detail(view, key, clock, None if isinstance(content, LTXPages) else content, beside)
+            return ltx_detail(view, view.ltx, key, clock, of_file, self.owning.looked(key), beside)
+        if key[0] == "index" and (generation := view.generation(generation_of(key))) is not None:
+            frames = None if isinstance(content, LTXPages) else content
+            if (shown := wal_detail(generation, int(key[2]), clock, frames, self.owning.looked(key))) is not None:
+                return shown
+        return detail(view, key, clock, beside)
 
     # what the tree's line shows
 
@@ -200,6 +269,7 @@ class BrowserView(Screen[None]):
         if self.view is None:
             return
         self._load_frames()
+        self.owning.rest(self.shown_key, self.frames.get(self.shown_key))
         self.shown = shown = self._detail(self.view)
         ids = [tab.id for tab in shown.tabs]
         if not same or self.tab not in ids:
@@ -208,15 +278,35 @@ class BrowserView(Screen[None]):
         self.detail_pane.title((shown.title, "bold"), ("  " + shown.subtitle, ""))
         crumb = cut_path(clean(self.app.crumb(self.shown_key)), self.size.width - 2, self.settings.glyphs.cut)
         self.crumbs.say((f" {crumb}", "$foreground-muted"))
-        self.detail_pane.stats.tell(shown.cards, shown.notes)
+        self.detail_pane.stats.tell(shown.cards, shown.notes, shown.attention)
+        self.timeline.follow()
         self.show_tab(same=same)
+
+    def tell_tabs(self) -> int:
+        """The tabs as they are now; which one is active."""
+        tabs = self.shown.tabs if self.shown is not None else ()
+        active = next((n for n, tab in enumerate(tabs) if tab.id == self.tab), 0)
+        self.detail_pane.tab_bar.tell([(tab.label, tab.status) for tab in tabs], active, self.rows.state)
+        return active
+
+    @on(RowView.FollowEnded)
+    def tell_following(self) -> None:
+        """Whether the tree or the table follows what comes stands in their titles."""
+        alone = self.view is not None and self.view.ltx_alone
+        words = "  following" if self.tree_view.following else ""
+        self.tree_pane.title(("Levels" if alone else "Generations", "bold"), (words, "$text-primary"))
+        self.tell_tabs()
+
+    def seen(self) -> None:
+        """A key was pressed: what has come until now is no news any more."""
+        self.tree_view.seen()
+        self.table.seen()
 
     def show_tab(self, *, same: bool = False) -> None:
         if self.shown is None:
             return
         tabs = self.shown.tabs
-        active = next((n for n, tab in enumerate(tabs) if tab.id == self.tab), 0)
-        self.detail_pane.tab_bar.tell([(tab.label, tab.status) for tab in tabs], active)
+        active = self.tell_tabs()
         tab: Tab | None = tabs[active] if tabs else None
         if tab is None or tab.source is None:
             words = "nothing to list here" if tab is None else "reading the file"
@@ -225,48 +315,33 @@ class BrowserView(Screen[None]):
             self.table.show(EmptySource(words))
             self.tell_row()
             return
-        if self.filter_text or self.table.sorted_by is not None or self.table.reversed:
-            self._arrange(tab.source, same=same)
+        if self.rows.arranged:
+            self.rows.arrange(tab.source, same=same)
             return
+        self.rows.leave()
         cursor, top = self.place.get((self.shown_key, self.tab), (0, 0))
         was_there = len(self.table.source) > 0  # else it has just been read, and the place is still to be gone to
         self.table.show(tab.source, same=same and was_there, cursor=cursor, top=top)
+        self.tell_tabs()
         self.tell_row()
         self.refresh_footer()
 
-    def _arrange(self, source: Source, *, same: bool) -> None:
-        """Sort and filter in a thread: there may be millions of rows."""
-        token = CancelToken()
-        text, column, backwards = self.filter_text, self.table.sorted_by, self.table.reversed
-
-        def work() -> Source:
-            return arrange(source, filter_text=text, column=column, reverse=backwards, cancel=token)
-
-        def then(arranged: Source) -> None:
-            self.table.show(arranged, same=same)
-            self.tell_row()
-            self.refresh_footer()
-
-        self.arranging.cancel()
-        self.arranging = token
-        self.app.bridge.load("arrange", work, then, self.app.complain, path=self.app.path or "")
-
     def leave_place(self) -> None:
         self.place[(self.shown_key, self.tab)] = (self.table.cursor, round(self.table.scroll_y))
-        self.table.sorted_by, self.table.reversed = None, False
-        self.app.bridge.forget("arrange")
+        self.table.sorted_by, self.table.reversed, self.table.following = None, False, False
+        self.rows.leave()
 
     @on(RowView.Highlighted, "#table")
     def tell_row(self) -> None:
         """A finding's whole message and its hint stand below the table: a row is too short for them."""
-        base = self.table.source.source if isinstance(self.table.source, Arranged) else self.table.source
+        base = base_of(self.table.source)
         row = self.table.base_row
         words: list[Note] = []
-        if isinstance(base, FindingSource) and row is not None:
-            one = base.findings[row]
-            words.append((one.message, ""))
-            if one.hint:
-                words.append((f"Try: {one.hint}", ""))
+        if row is not None:
+            from litetui.tui.attention_rows import AttentionSource, whole
+
+            if isinstance(base, AttentionSource):
+                words += [(text, "") for text in whole(base.entries[row], self.settings.now_ns())]
         self.detail_pane.row_note.tell([], words)
         self.detail_pane.row_note.display = bool(words)
 
@@ -301,6 +376,9 @@ class BrowserView(Screen[None]):
 
     def _reader(self, key: Key) -> Callable[[], Content] | None:
         """How the content of what a line stands for is read, None where it has none."""
+        from litetui.tui.ltx_pages import read_pages
+        from litetui.tui.ltx_view import file_of
+
         token = CancelToken()
         if key[0] == "index" and (replica := self.app.file_replica) is not None:
             self.frames_token = token
@@ -340,6 +418,7 @@ class BrowserView(Screen[None]):
             focused = parent if isinstance(parent, Widget) else None
         if focused is not None and focused.id is not None:
             self.pane = focused.id.removesuffix("-pane")
+        self.timeline.wanted = self.timeline.focused
         self.arrange_panes()
 
     def on_resize(self) -> None:
@@ -347,27 +426,46 @@ class BrowserView(Screen[None]):
 
     def arrange_panes(self) -> None:
         """One pane where it is narrow or zoomed, else all."""
-        self.set_class(self.narrow, "-narrow")
-        self.set_class(self.narrow or self.zoomed, "-single")
+        states = {"-narrow": self.narrow, "-single": self.narrow or self.zoomed, f"-show-{self.pane}": True}
+        self.set_classes(name for name, on in states.items() if on)  # at once: each change styles the whole screen anew
         for name in PANES:
-            self.set_class(self.pane == name, f"-show-{name}")
             self.query_one(f"#{name}-pane").set_class(self.pane == name, "-active")
+        self.jobs_pane.low, self.jobs_pane.chosen = self.narrow, self.pane == "jobs"
+        self.jobs_pane.whole = (self.narrow or self.zoomed) and self.pane == "jobs"
         self.jobs_pane.show(self.app.runner.jobs)
+        self.log_pane.tell()
+        self.timeline.arrange()
         self.refresh_footer()
 
-    def go_to(self, pane: str) -> None:
-        """Give a pane the focus; it is made visible first where only one is."""
-        self.pane = pane
+    @property
+    def stop(self) -> str:
+        """Where the focus is: a pane, or the timeline, which has a place of its own in the pane of details."""
+        return "timeline" if self.timeline.focused else self.pane
+
+    def go_to(self, place: str) -> None:
+        """Give a place the focus; its pane is made visible first where only one is."""
+        self.timeline.wanted = place == "timeline"
+        self.pane = "detail" if place == "timeline" else place
         self.arrange_panes()
         widget = {
             "tree": self.tree_view,
+            "timeline": self.timeline.view,
             "detail": self.table,
             "jobs": self.jobs_pane.table,
             "log": self.log_pane.table,
-        }[pane]
+        }[place]
         self.call_after_refresh(widget.focus)
 
     # messages
+
+    @on(TimelineView.Moved)
+    def _timeline_moved(self) -> None:
+        self.timeline.plan()
+        self.refresh_footer()
+
+    @on(TimelineView.Asked)
+    def _timeline_asked(self, event: TimelineView.Asked) -> None:
+        self.act(event.action_id)
 
     @on(Footer.Pressed)
     def _footer_pressed(self, event: Footer.Pressed) -> None:
@@ -388,7 +486,7 @@ class BrowserView(Screen[None]):
     def _jobs_changed(self, event: JobChanged) -> None:
         self.jobs_pane.show(self.app.runner.jobs)
         self.tick()
-        if event.job.kind in ("validate", "restore") and event.job.state.ended:
+        if self.owning.note(event.job) or (event.job.kind in ("validate", "restore") and event.job.state.ended):
             self.show_detail(same=self.shown is not None)
 
     @on(JobsMoved)
@@ -405,12 +503,21 @@ class BrowserView(Screen[None]):
         def why_not(action: Action) -> str:
             return action.why_not(at)
 
-        self.footer_bar.tell(keys.for_footer(self.pane, database=at.database), why_not)
+        self.footer_bar.tell(keys.for_footer(self.stop, database=at.database and not at.kept), why_not)
+
+    @property
+    def shows_ltx(self) -> bool:
+        """Whether the line of the tree is about LTX files."""
+        if self.view is None:
+            return False
+        from litetui.tui.ltx_view import shows_ltx
+
+        return shows_ltx(self.view, self.shown_key)
 
     def situation(self) -> Situation:
         """What actions depend on."""
         table = {"jobs": self.jobs_pane.table, "log": self.log_pane.table}.get(self.pane, self.table)
-        job = self.job_at_cursor()
+        job, line = self.job_at_cursor(), self.tree_view.line
         return Situation(
             pane=self.pane,
             replica=self.view is not None,
@@ -419,13 +526,18 @@ class BrowserView(Screen[None]):
             generations=len(self.view.generations) if self.view else 0,
             readonly=self.settings.readonly,
             table_rows=len(table.source),
-            filtered=bool(self.filter_text),
+            filtered=bool(self.filter_text) or (self.pane == "log" and self.log_pane.filtered),
+            branch=line is not None and line.branch,
+            inside=line is not None and (line.open or line.depth > 0),
             tabs=len(self.shown.tabs) if self.shown else 0,
             zoomed=self.zoomed,
             narrow=self.narrow,
-            ltx=self.view is not None and shows_ltx(self.view, self.shown_key),
+            restore_point=self.timeline.view.cursor >= 0,
+            ltx=self.shows_ltx,
+            taken_over=self.view is not None and self.view.from_ltx and not self.view.ltx_alone,
             ltx_files=len(self.view.ltx.table) if self.view is not None and self.view.ltx is not None else 0,
             path=self.app.path or "",
+            database_path=self.app.database or "",
             job_state=job.state.value if job is not None else "several" if self.app.runner.unfinished else "",
         )
 
@@ -449,5 +561,6 @@ class BrowserView(Screen[None]):
             focused = self.focused or self.tree_view
             call = getattr(focused, f"action_{action.act}", None) or getattr(self, f"action_{action.act}")
             call()
+            self.refresh_footer()
         else:
             getattr(self, f"do_{action_id}")()

@@ -20,7 +20,7 @@ class ValidateJobScreen(JobScreen):
     """The last findings, the newest first, over the log."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "report", "Report", show=False)]
-    keys_line = "x cancels; tab: log; ctrl+y copies the command; esc: back to the browser, it goes on"
+    keys_line = "x cancels; tab: log; ctrl+y: copy command; esc: back, it goes on"
 
     def __init__(self, job: ValidateJob) -> None:
         super().__init__(job)
@@ -28,11 +28,11 @@ class ValidateJobScreen(JobScreen):
         self.shown_count = -1
 
     def body(self) -> ComposeResult:
-        facts, log = super().body()
+        facts, *log = super().body()
         yield facts
         yield plain("", id="found-title", classes="label")
         yield VirtualTable(self.app.settings.glyphs, id="found")
-        yield log
+        yield from log
 
     def on_mount(self) -> None:
         self.query_one("#found").focus()

@@ -14,19 +14,20 @@ from litetui.tui.screens.dialog import Dialog
 from litetui.tui.textutil import clean
 
 
-class CopyMenu(Dialog[None]):
-    """Names and texts; enter sends one to the terminal's clipboard."""
+class CopyMenu(Dialog[tuple[str, str]]):
+    """Names and texts; enter sends one to the terminal's clipboard, or, where it `saves`, is what one was chosen."""
 
     box_id = "copy-dialog"
-    keys_line = "enter copies; esc closes"
 
-    def __init__(self, texts: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, texts: Sequence[tuple[str, str]], *, saves: bool = False) -> None:
         super().__init__()
         self.texts = texts
+        self.saves = saves
+        self.keys_line = f"enter {'asks for a file' if saves else 'copies'}; esc closes"
 
     @property
     def title_text(self) -> str:
-        return "Copy"
+        return "Save" if self.saves else "Copy"
 
     def body(self) -> ComposeResult:
         options = [Option(Content(f"{name:<12}{clean(text.replace(chr(9), '  '))}")) for name, text in self.texts]
@@ -37,5 +38,7 @@ class CopyMenu(Dialog[None]):
 
     @on(OptionList.OptionSelected)
     def _picked(self, event: OptionList.OptionSelected) -> None:
-        self.app.copy(self.texts[event.option_index][1])
-        self.dismiss(None)
+        chosen = self.texts[event.option_index]
+        if not self.saves:
+            self.app.copy(chosen[1])
+        self.dismiss(chosen if self.saves else None)

@@ -49,6 +49,7 @@ class Dialog(ModalScreen[Result]):
 
     def on_mount(self) -> None:
         # Textual calls the on_mount of every class, so this comes beside a subclass's own.
+        self.app.clear_notifications()  # toasts of what came before would lie on the buttons
         self.call_after_refresh(self.app.let_keys_through)
 
     def on_resize(self) -> None:

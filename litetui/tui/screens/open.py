@@ -8,13 +8,13 @@ from textual.containers import Horizontal
 from textual.widgets import Button, Input
 
 from litetui.errors import LitetuiError
+from litetui.tui.opening import DEMO
 from litetui.tui.screens.dialog import Dialog, field, plain
 
 EXPLAIN = (
     "litetui shows what a Litestream replica directory holds, and restores databases from it. It opens the "
     "folder that Litestream's file replica writes: the one that holds generations/ (v0.3) or ltx/ (v0.5)."
 )
-DEMO = "/demo"
 
 
 class OpenDialog(Dialog[str | None]):

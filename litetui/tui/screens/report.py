@@ -24,13 +24,15 @@ from litetui.tui.findings import (
     what_was_checked,
     window_words,
 )
-from litetui.tui.keys import BY_ID, Action, Situation
+from litetui.tui.keys import BY_ID, Action
 from litetui.tui.messages import JobChanged, JobsMoved
+from litetui.tui.reasons import Situation
 from litetui.tui.screens.copy_menu import CopyMenu
 from litetui.tui.screens.export import ExportDialog, report_export
 from litetui.tui.screens.help import HelpScreen
 from litetui.tui.screens.restore import RestoreDialog, Start
 from litetui.tui.textutil import clean, cut_end, cut_path
+from litetui.tui.tree_line import LTX
 from litetui.tui.validation import ValidateJob
 from litetui.tui.widgets.bars import Footer, Line, content
 from litetui.tui.widgets.row_view import RowView, Span
@@ -225,12 +227,21 @@ class ReportScreen(Screen[None]):
         self.dismiss(None)
         if finding is not None:
             self.app.browser.show_finding(finding)
+        elif one is not None and one.generation == LTX:
+            self.app.browser.show_ltx()
         elif one is not None:
             self.app.browser.tree_view.reveal(("generation", one.generation))
 
     def do_restore(self) -> None:
         one, view, replica = self.generation, self.app.browser.view, self.app.replica
         if one is None or view is None or replica is None:
+            return
+        if one.generation == LTX and view.ltx is not None:
+            # A TXID alone would lead through the damaged file again, where another way leads around it.
+            clean = self.app.checking.clean_point(self.report.path, LTX)
+            good = clean.pos if clean is not None else None if not one.latest_restores else one.restorable_to
+            start = Start("", str(good) if good is not None else "last-good")
+            self.app.push_screen(RestoreDialog(view.ltx.replica, view, start))
             return
         good = self.app.checking.last_good(self.report.path, one.generation) or one.restorable_to
         start = Start(one.generation, str(good) if good is not None else "last-good")
@@ -250,12 +261,13 @@ class ReportScreen(Screen[None]):
         found += [("path", self.finding.path)] if self.finding is not None and self.finding.path else []
         one = self.generation
         if one is not None and one.restorable_to is not None:
-            found.append(("position", str(one.restorable_to)))
+            found.append(("TXID" if one.generation == LTX else "position", str(one.restorable_to)))
         found += [("verdict", self.report.sentence()), ("command", self.job.command)]
         self.app.push_screen(CopyMenu(found))
 
     def do_help(self) -> None:
-        self.app.push_screen(HelpScreen("report"))
+        at = self.situation()
+        self.app.push_screen(HelpScreen("report", lambda one: one.why_not(at) if one.where == "report" else ""))
 
     def do_back(self) -> None:
         self.dismiss(None)

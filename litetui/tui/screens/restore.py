@@ -17,13 +17,14 @@ from litetui.errors import DamageError, LitetuiError
 from litetui.jobs.job import Job
 from litetui.jobs.progress import CancelToken, Reporter
 from litetui.tui.ltx_model import is_ltx
-from litetui.tui.ltx_preview import is_ltx_plan
+from litetui.tui.ltx_preview import command, is_ltx_plan
 from litetui.tui.model import ReplicaView
-from litetui.tui.preview import Preview, meaning, plan_lines, preview, propose_output
+from litetui.tui.preview import Preview, meaning, plan_items, preview, propose_output
 from litetui.tui.screens.dialog import Dialog, field, plain
 from litetui.tui.textutil import clean
 from litetui.tui.widgets.choice import Choice
 from litetui.tui.widgets.ordered_input import OrderedInput
+from litetui.tui.widgets.plan_view import PlanView
 from litetui.units import format_age, format_clock, printable
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ class RestoreDialog(Dialog[None]):
         yield field("Check", Choice(words, "quick", self.settings.glyphs, id="check"))
         with VerticalScroll(classes="scroll", can_focus=False):
             yield Static(id="plan")
+            yield PlanView((), "", self.settings.glyphs)
         with Horizontal(classes="buttons"):
             yield Button("Cancel", id="cancel", compact=True)
             yield Button("Show the plan", id="go", compact=True, variant="primary")
@@ -165,6 +167,7 @@ class RestoreDialog(Dialog[None]):
     def _failed(self, error: LitetuiError) -> None:
         self.reading = False
         self.query_one("#plan", Static).update(Content.styled(clean(str(error)), "$text-error"))
+        self.query_one(PlanView).display = False
 
     # showing
 
@@ -187,12 +190,15 @@ class RestoreDialog(Dialog[None]):
                 words.append((f"Try: {error.hint}", ""))
         self.query_one("#output-error", Static).update(_lines(words))
         self.query_one("#output-error").display = bool(words)
-        self.query_one("#plan", Static).update(self._plan_text(seen, now))
+        self.query_one("#plan", Static).update(self._plan_text(seen))
+        way = self.query_one(PlanView)
+        way.display = seen.plan is not None and seen.error is None
+        way.tell(plan_items(seen, self.query_one("#check", Choice).value, now), self._command())
         go = self.query_one("#go", Button)
         go.label = Content("Restore" if self._ready else "Show the plan")
         go.disabled = self.reading
 
-    def _plan_text(self, seen: Preview, now: int) -> Content:
+    def _plan_text(self, seen: Preview) -> Content:
         parts: list[Content | str | tuple[str, str]] = []
         if seen.error is not None:
             parts.append((clean(str(seen.error)), "$text-error"))
@@ -207,10 +213,6 @@ class RestoreDialog(Dialog[None]):
         if seen.plan.settled:
             state = "settled: enter restores"
         parts += ["" if self.has_class("-narrow") else "\n", ("The plan  ", "bold"), (state, "$foreground-muted")]
-        mark = self.settings.glyphs.mark
-        for label, text in plan_lines(seen, self.query_one("#check", Choice).value, now):
-            parts += ["\n", (f"{mark} ", "$text-primary"), (f"{label:<9}", "$foreground-muted"), clean(text)]
-        parts += ["\n\n", (f"$ {clean(self._command())}", "$foreground-muted")]
         return Content.assemble(*parts)
 
     @property
@@ -229,8 +231,10 @@ class RestoreDialog(Dialog[None]):
         return plan.settled and seen.error is None and seen.output_error is None
 
     def _command(self) -> str:
-        plan = self.seen.plan if self.seen is not None else None
-        return "" if plan is None else plan.command(self.output, self.query_one("#check", Choice).value)
+        seen = self.seen
+        if seen is None or seen.plan is None:
+            return ""
+        return command(seen.plan, seen.target, self.output, self.query_one("#check", Choice).value)
 
     # keys and buttons
 

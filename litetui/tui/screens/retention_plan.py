@@ -32,10 +32,17 @@ CHANGED = "The replica changed since the plan was made: this is a new one."
 
 
 class CountInput(OrderedInput):
-    """Digits only."""
+    """Digits only: other keys are the dialog's."""
+
+    def check_consume_key(self, key: str, character: str | None) -> bool:
+        return character is not None and character in "0123456789"
+
+    async def _on_key(self, event: events.Key) -> None:
+        if event.is_printable and not self.check_consume_key(event.key, event.character):
+            event.prevent_default()  # Input would stop it here
 
     def __init__(self, *, id: str) -> None:
-        super().__init__(id=id, restrict=r"[0-9]*", placeholder="number", compact=True)
+        super().__init__(id=id, restrict=r"[0-9]*", placeholder="number", compact=True, select_on_focus=False)
 
 
 class RetentionPlanDialog(Dialog["RetentionPlan | None"]):
@@ -44,6 +51,7 @@ class RetentionPlanDialog(Dialog["RetentionPlan | None"]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+y", "copy", "Copy the command", show=False),
         Binding("f1", "help", "Help", show=False),
+        Binding("e", "export", "Export the table", show=False),
         Binding("left_square_bracket", "tab(-1)", show=False),
         Binding("right_square_bracket", "tab(1)", show=False),
     ]
@@ -58,7 +66,7 @@ class RetentionPlanDialog(Dialog["RetentionPlan | None"]):
         self.token = CancelToken()
         self.tab = 0
         self.said: tuple[str, str] = ("", "")
-        self.keys_line = "[ ]: by reason, each file; tab: next; ctrl+y: copy command; esc: close"
+        self.keys_line = "[ ]: other tab; e: export; tab: next; ctrl+y: copy command; esc: close"
 
     @property
     def plan(self) -> RetentionPlan:
@@ -156,12 +164,19 @@ class RetentionPlanDialog(Dialog["RetentionPlan | None"]):
     # the confirmation
 
     def on_key(self, event: events.Key) -> None:
-        """Digits are meant for the field, also those that come faster than the tab before them is done."""
+        """Digits are meant for the field, also those that come faster than the tab before them is done; so is the key
+        that takes one back."""
         field_ = self.query_one("#count", Input)
-        if event.character and event.character in "0123456789" and not self.idle and self.focused is not field_:
+        if self.idle or self.focused is field_:
+            return
+        if event.character and event.character in "0123456789":
             event.stop()
             field_.focus()
             field_.insert_text_at_cursor(event.character)
+        elif event.key == "backspace":
+            event.stop()
+            field_.focus()
+            field_.action_delete_left()
 
     @property
     def confirmed(self) -> bool:
@@ -213,6 +228,12 @@ class RetentionPlanDialog(Dialog["RetentionPlan | None"]):
 
     def action_copy(self) -> None:
         self.app.copy(self.plan.command())
+
+    def action_export(self) -> None:
+        from litetui.tui.screens.export import ExportDialog, table_export
+
+        name = ("plan", "deletes", "keeps")[self.tab]
+        self.app.push_screen(ExportDialog(table_export(self.query_one(VirtualTable).source, f"retention {name}")))
 
     def action_help(self) -> None:
         self.app.say(self.keys_line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -13,10 +14,11 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Button, Input
 
 from litetui.errors import LitetuiError
+from litetui.tui.ltx_model import is_ltx
 from litetui.tui.model import ReplicaView
 from litetui.tui.screens.dialog import Dialog, field
 from litetui.tui.textutil import cut_middle
-from litetui.tui.validation import command
+from litetui.tui.validation import Scope, command
 from litetui.tui.widgets.choice import Choice
 from litetui.tui.widgets.ordered_input import OrderedInput
 from litetui.tui.widgets.plan_view import PlanView
@@ -26,12 +28,16 @@ from litetui.units import format_size
 if TYPE_CHECKING:
     from litetui.ops.validate import ValidationPlan
     from litetui.ops.verdict import Depth
-    from litetui.replica.file import FileReplica
 
 DEPTH_WORDS = {
     "names": "names, sizes and times; no file is opened, so nothing turns green",
     "content": "every byte that has a checksum, and that each file follows on the one before it",
     "restore": "every byte, and restores each generation into a scratch file, which SQLite checks",
+}
+LTX_DEPTH_WORDS = {
+    "names": "names, sizes and times; no file is opened, so nothing turns green",
+    "content": "every byte of every level, all of which has checksums, and that the files lead to the last TXID",
+    "restore": "every byte, and restores the latest state into a scratch file, which SQLite checks",
 }
 COMPARE, LEAVE_OUT = "compare with it", "leave it out"
 
@@ -47,7 +53,7 @@ class Wish:
 @dataclass(frozen=True, slots=True)
 class _Asked:
     depth: Depth
-    generation: str | None
+    scope: Scope
     scratch: str | None
 
 
@@ -64,13 +70,13 @@ class ValidateDialog(Dialog[Wish | None]):
     keys_line = "enter: validate; left right: choose; ctrl+y: copy command; esc: close"
 
     def __init__(
-        self, replica: FileReplica, view: ReplicaView, generation: str, *, database: str = "", own: bool = False
+        self, view: ReplicaView, scopes: Sequence[Scope], start: int = 0, *, database: str = "", own: bool = False
     ) -> None:
-        """`generation` "" where the cursor stands on none; `own`: this session replicates the database."""
+        """`scopes`: what can be checked, `start` the one to begin with; `own`: this session replicates the database."""
         super().__init__()
-        self.replica = replica
         self.view = view
-        self.generation = generation
+        self.scopes = tuple(scopes)
+        self.first_scope = start
         self.database = database
         self.own = own
         self.plan: ValidationPlan | None = None
@@ -84,8 +90,9 @@ class ValidateDialog(Dialog[Wish | None]):
     def body(self) -> ComposeResult:
         glyphs = self.app.settings.glyphs
         yield field("Depth", Choice(("names", "content", "restore"), "content", glyphs, id="depth"))
-        if len(self.view.generations) > 1:
-            yield field("Scope", Choice(self._scopes(), self._scopes()[not self.generation], glyphs, id="scope"))
+        if len(self.scopes) > 1:
+            names = [cut_middle(scope.words, 12 if scope.generation else 40, glyphs.cut) for scope in self.scopes]
+            yield field("Scope", Choice(names, names[self.first_scope], glyphs, id="scope"))
         if self.database:
             yield field("Database", Choice((COMPARE, LEAVE_OUT), COMPARE, glyphs, id="database"))
         yield field("Scratch", OrderedInput(id="scratch", compact=True))
@@ -94,10 +101,6 @@ class ValidateDialog(Dialog[Wish | None]):
         with Horizontal(classes="buttons"):
             yield Button("Cancel", id="cancel", compact=True)
             yield Button("Validate", id="go", compact=True, variant="primary")
-
-    def _scopes(self) -> tuple[str, str]:
-        one = self.generation or self.view.generations[0].name
-        return cut_middle(one, 12, self.app.settings.glyphs.cut), f"all {len(self.view.generations)} generations"
 
     def on_mount(self) -> None:
         self.query_one("#depth").focus()
@@ -109,15 +112,18 @@ class ValidateDialog(Dialog[Wish | None]):
     def asked(self) -> _Asked:
         depths: dict[str, Depth] = {"names": "names", "content": "content", "restore": "restore"}
         depth = depths[self.query_one("#depth", Choice).value]
-        scope = self.query("#scope").first(Choice).chosen if self.query("#scope") else 1
-        one = self.generation or self.view.generations[0].name
         scratch = self.query_one("#scratch", Input).value.strip()
         folder = os.path.abspath(os.path.expanduser(scratch)) if scratch and depth == "restore" else None
-        return _Asked(depth, one if scope == 0 else None, folder)
+        return _Asked(depth, self.scope, folder)
+
+    @property
+    def scope(self) -> Scope:
+        return self.scopes[self.query("#scope").first(Choice).chosen if self.query("#scope") else 0]
 
     @property
     def compares(self) -> bool:
-        return bool(self.query("#database")) and self.query_one("#database", Choice).value == COMPARE
+        wanted = bool(self.query("#database")) and self.query_one("#database", Choice).value == COMPARE
+        return wanted and not self.scope.no_live
 
     @on(Choice.Changed)
     @on(Input.Changed)
@@ -131,12 +137,13 @@ class ValidateDialog(Dialog[Wish | None]):
     def _ask(self) -> None:
         if self.closing:
             return
-        asked, replica = self.asked, self.replica
+        asked = self.asked
+        replica, generation = asked.scope.replica, asked.scope.generation
 
         def work() -> ValidationPlan:
             from litetui.ops.validate import plan
 
-            return plan(replica, depth=asked.depth, generation=asked.generation, scratch=asked.scratch)
+            return plan(replica, depth=asked.depth, generation=generation, scratch=asked.scratch)
 
         self.app.bridge.load("validation-plan", work, self._answered, self._refused, path=replica.path)
         self._draw()
@@ -159,12 +166,15 @@ class ValidateDialog(Dialog[Wish | None]):
         scratch = self.query_one("#scratch").parent
         if scratch is not None:
             scratch.display = drill
+        if self.query("#database"):
+            self.query_one("#database", Choice).disabled = bool(self.scope.no_live)
         text = command(self.plan, self.database if self.compares else "") if self.plan is not None else ""
         self.query_one(PlanView).tell(self._items(), text)
         self.query_one("#go", Button).disabled = self.error is not None
 
     def _items(self) -> list[Item]:
-        items = [Item("checks", DEPTH_WORDS[self.asked.depth])]
+        levels = is_ltx(self.scope.replica)
+        items = [Item("checks", (LTX_DEPTH_WORDS if levels else DEPTH_WORDS)[self.asked.depth])]
         plan = self.plan
         if plan is not None:
             items.append(Item("reads", f"{plan.file_count} files, {format_size(plan.bytes_to_read)}"))
@@ -172,7 +182,9 @@ class ValidateDialog(Dialog[Wish | None]):
                 items[-1] = Item("lists", f"{plan.file_count} files")
             if plan.depth == "restore":
                 items.append(_room(plan))
-        if self.compares:
+        if self.database and self.scope.no_live:
+            items.append(Item("database", self.scope.no_live))
+        elif self.compares:
             items.append(Item("compares", self._comparison()))
         if self.error is not None:
             items.append(Item("error", str(self.error), "error"))

@@ -25,7 +25,7 @@ def content(*parts: Part) -> Content:
 class Line(Widget):
     """One line of parts; a subclass or its owner sets them."""
 
-    DEFAULT_CSS = "Line { height: 1; width: 1fr; text-wrap: nowrap; text-overflow: clip; }"
+    DEFAULT_CSS = "Line { height: 1; width: 1fr; text-wrap: nowrap; text-overflow: ellipsis; }"
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
@@ -106,12 +106,15 @@ class TabBar(Widget):
         super().__init__(id=id)
         self.labels: Sequence[tuple[str, str]] = ()
         self.active = 0
+        self.aside = ""
 
-    def tell(self, labels: Sequence[tuple[str, str]], active: int) -> None:
-        """Show tabs: label and status of each, and which one is active."""
-        self.labels, self.active = tuple(labels), active
-        self.display = len(labels) > 0
-        self.refresh()
+    def tell(self, labels: Sequence[tuple[str, str]], active: int, aside: str = "") -> None:
+        """Show tabs: label and status of each, and which one is active; `aside` stands at the end of the line."""
+        told = (tuple(labels), active, aside)
+        if told != (self.labels, self.active, self.aside):
+            self.labels, self.active, self.aside = told
+            self.display = len(labels) > 0
+            self.refresh()
 
     def render(self) -> Content:
         parts: list[Part] = []
@@ -121,6 +124,12 @@ class TabBar(Widget):
                 style = f"{style} bold reverse"
             parts.append((f" {label} ", style.strip()))
             parts.append((" ", ""))
+        if self.aside:
+            room = self.size.width - cell_len(self.aside) - 2
+            used = sum(cell_len(clean(text)) for text, _ in parts)
+            while used > room and len(parts) > 1:  # what is done to the rows has to be seen
+                used -= cell_len(clean(parts.pop()[0]))
+            parts += [(" " * max(1, room - used), ""), (self.aside + " ", "$text-primary")]
         return content(*parts)
 
     def on_click(self, event: events.Click) -> None:
@@ -150,11 +159,15 @@ class Footer(Widget):
         self.actions: Sequence[Action] = ()
         self.why_not: Callable[[Action], str] = lambda _: ""
         self._places: list[tuple[int, int, str]] = []
+        self._told: list[tuple[str, bool]] = []
 
     def tell(self, actions: Sequence[Action], why_not: Callable[[Action], str]) -> None:
         """Show actions, the most important first; those of rank 0 keep their place at the end."""
         self.actions, self.why_not = actions, why_not
-        self.refresh()
+        told = [(action.id, not why_not(action)) for action in actions]
+        if told != self._told:  # this comes every second
+            self._told = told
+            self.refresh()
 
     def render(self) -> Content:
         fixed = [action for action in self.actions if action.rank == 0]

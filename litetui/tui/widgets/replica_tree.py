@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from textual import events
 from textual.message import Message
 
 from litetui.tui import keys
-from litetui.tui.evidence import Checks
 from litetui.tui.glyphs import Glyphs
-from litetui.tui.model import ReplicaView
-from litetui.tui.outline import Key, Line, branches_above, outline, parent_of
 from litetui.tui.textutil import clean, cut_middle
+from litetui.tui.tree_line import Key, Line
 from litetui.tui.widgets.row_view import RowView, Span
+
+if TYPE_CHECKING:
+    from litetui.tui.checks import Checks
+    from litetui.tui.marks import Marks
+    from litetui.tui.model import ReplicaView
 
 
 class ReplicaTree(RowView):
@@ -33,7 +37,9 @@ class ReplicaTree(RowView):
         self.view: ReplicaView | None = None
         self.now_ns = 0
         self.checks: Checks = {}
+        self.marks: Marks | None = None
         self.words = "reading the replica"
+        self._seen: ReplicaView | None = None  # what it has not is new
 
     @property
     def row_count(self) -> int:
@@ -48,30 +54,71 @@ class ReplicaTree(RowView):
         """Show another state of the replica. At first sight the newest generation is open, and under the cursor
         where there is no other: the replica's overview would say the same with fewer words."""
         first = self.view is None
+        if self._seen is None:
+            self._seen = view
         if first and view.newest is not None:
             self.opened.add(("generation", view.newest.name))
         self.view = view
         self.now_ns = now_ns
         self._rebuild()
+        if self.following and (newest := _newest(view)) is not None:
+            self._go(newest)
         if first and len(view.generations) == 1 and view.ltx is None:
             self.set_cursor(1)
 
-    def tick(self, now_ns: int, checks: Checks) -> None:
+    def follow(self, on: bool) -> bool:
+        """Keep the cursor on the newest WAL, or no more; False where the tree has no lines for what comes."""
+        newest = _newest(self.view) if self.view is not None else None
+        if newest is None:
+            return False
+        self.following = on
+        if on:
+            self._go(newest)
+        return True
+
+    def seen(self) -> None:
+        """A key was pressed: what came until now is new no more."""
+        if self._seen is not self.view:
+            self._seen = self.view
+            self.refresh()
+
+    def show_lines(self, lines: list[Line]) -> None:
+        """Lines that stand there until the view of a replica comes."""
+        self.lines = lines
+        self.rows_changed(0)
+
+    def tick(self, now_ns: int, checks: Checks, marks: Marks) -> None:
         """Time goes on: badges grow old, and new ones come with validations."""
-        self.now_ns, self.checks = now_ns, checks
-        if self.view is not None and checks and self.lines != outline(self.view, self.opened, now_ns, checks):
+        told = checks or marks != self.marks
+        self.now_ns, self.checks, self.marks = now_ns, checks, marks
+        if told and self.lines != self._outline():
             self._rebuild()
+
+    def _outline(self) -> list[Line]:
+        if self.view is None:
+            return []
+        from litetui.tui.marks import NONE
+        from litetui.tui.outline import outline
+
+        return outline(self.view, self.opened, self.now_ns, self.checks, self.marks or NONE)
 
     def forget(self, words: str) -> None:
         """Another replica comes, or none; `words` say so."""
         self.words = words
-        self.view = None
+        self.view = self._seen = None
+        self.following = False
         self.lines = []
         self.opened = {("replica",)}
         self.rows_changed(0)
 
     def reveal(self, key: Key) -> bool:
         """Open what hides a line, and go there; False if there is no such line."""
+        self.moved_by_hand()
+        return self._go(key)
+
+    def _go(self, key: Key) -> bool:
+        from litetui.tui.outline import branches_above
+
         if self.view is None:
             return False
         self.opened.update(branches_above(self.view, key))
@@ -86,12 +133,12 @@ class ReplicaTree(RowView):
         if self.view is None:
             return
         line, on_page = self.line, self.cursor - round(self.scroll_y)
-        self.lines = outline(self.view, self.opened, self.now_ns, self.checks)
+        self.lines = self._outline()
         at = self._find(line.key) if line is not None else 0
         if at is None:
             self.rows_changed(self.cursor)
         else:
-            self.rows_changed(at, top=at - on_page)
+            self._keep_place(at, on_page)
 
     def _find(self, key: Key) -> int | None:
         return next((n for n, line in enumerate(self.lines) if line.key == key), None)
@@ -103,12 +150,14 @@ class ReplicaTree(RowView):
         if line is None or not line.branch:
             return
         if line.open:
-            self.set_cursor(self.cursor + 1)
+            self._move(self.cursor + 1)
         else:
             self.opened.add(line.key)
             self._rebuild()
 
     def action_close(self) -> None:
+        from litetui.tui.outline import parent_of
+
         line = self.line
         if line is None:
             return
@@ -116,7 +165,7 @@ class ReplicaTree(RowView):
             self.opened.discard(line.key)
             self._rebuild()
         elif (parent := parent_of(line.key, self.lines, self.cursor)) is not None:
-            self.set_cursor(parent)
+            self._move(parent)
 
     def action_choose(self) -> None:
         line = self.line
@@ -135,7 +184,7 @@ class ReplicaTree(RowView):
             return
         event.prevent_default()
         line = self.lines[row]
-        self.set_cursor(row)
+        self._move(row)
         on_marker = line.branch and event.x <= 2 * line.depth + 1
         if on_marker or event.chain > 1:
             self.action_choose()
@@ -148,6 +197,8 @@ class ReplicaTree(RowView):
         if line.branch:
             marker = (self.glyphs.opened if line.open else self.glyphs.closed) + " "
         spans: list[Span] = [("  " * line.depth, ""), (marker, "muted")]
+        if self._is_new(line):
+            spans[0] = ("+" + ("  " * line.depth)[1:], "accent")
         if line.glyph:
             plain = "muted" if line.glyph == "unchecked" else "accent"
             spans.append((getattr(self.glyphs, line.glyph) + " ", line.status or plain))
@@ -162,5 +213,23 @@ class ReplicaTree(RowView):
             spans.append((" " + note, line.status or "muted"))
         return spans
 
+    def _is_new(self, line: Line) -> bool:
+        view, seen = self.view, self._seen
+        if view is None or seen is None or seen is view:
+            return False
+        from litetui.tui.newness import is_news
+
+        return is_news(seen, view, line)
+
     def empty_text(self) -> str:
         return self.words if self.view is None else "no generations"
+
+
+def _newest(view: ReplicaView) -> Key | None:
+    """The line of what came last: the last WAL of the newest generation."""
+    newest = view.newest
+    if newest is None:
+        return None
+    if not len(newest.indexes):
+        return ("generation", newest.name)
+    return ("index", newest.name, int(newest.indexes.index[-1]))

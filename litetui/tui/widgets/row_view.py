@@ -7,6 +7,7 @@ looks like is said by the subclass as spans, pairs of text and style name; names
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Self
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -21,6 +22,7 @@ from textual.strip import Strip
 from litetui.tui import keys
 
 Span = tuple[str, str]
+KEPT = 500  # drawn rows
 STYLES = ("muted", "success", "warning", "error", "accent", "strong", "header")
 
 
@@ -46,6 +48,15 @@ class RowView(ScrollView, can_focus=True):
 
     class Chosen(Highlighted):
         """Enter was pressed on the row, or it was clicked twice."""
+
+    class FollowEnded(Message):
+        """The cursor was moved by hand: it follows the newest row no more."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.following = False  # the newest row, as rows come
+        self._drawn: dict[tuple[int, bool, bool, int], Strip] = {}  # rows as they stand until the next refresh
+        self._looks: dict[str, Style] = {}  # styles by name, as long
 
     @property
     def row_count(self) -> int:
@@ -86,6 +97,14 @@ class RowView(ScrollView, can_focus=True):
         else:
             self.scroll_to(y=max(0, top), animate=False, force=True, immediate=True)
 
+    def _keep_place(self, row: int, on_page: int) -> None:
+        """There are other rows: the cursor goes to its own, which stood so far below the top of the page. The first
+        page stays the first as long as the cursor is on it: there the news come."""
+        top = row - on_page
+        if round(self.scroll_y) == 0 and row < self.page_rows:
+            top = 0
+        self.rows_changed(row, top=top)
+
     def watch_cursor(self, before: int, now: int) -> None:
         if before != now:
             self.refresh_row(before)
@@ -104,33 +123,42 @@ class RowView(ScrollView, can_focus=True):
         elif self.cursor >= top + self.page_rows:
             self.scroll_to(y=self.cursor - self.page_rows + 1, animate=False, force=True, immediate=True)
 
+    def moved_by_hand(self) -> None:
+        """The cursor was moved: it follows nothing any more."""
+        if self.following:
+            self.following = False
+            self.post_message(self.FollowEnded())
+
+    def _move(self, row: int) -> None:
+        self.moved_by_hand()
+        self.set_cursor(row)
+
     def action_cursor_up(self) -> None:
-        self.set_cursor(self.cursor - 1)
+        self._move(self.cursor - 1)
 
     def action_cursor_down(self) -> None:
-        self.set_cursor(self.cursor + 1)
+        self._move(self.cursor + 1)
 
     def action_cursor_first(self) -> None:
-        self.set_cursor(0)
+        self._move(0)
 
     def action_cursor_last(self) -> None:
-        self.set_cursor(self.row_count - 1)
+        self._move(self.row_count - 1)
 
     def action_page_up(self) -> None:
-        self.set_cursor(self.cursor - self.page_rows)
+        self._move(self.cursor - self.page_rows)
 
     def action_page_down(self) -> None:
-        self.set_cursor(self.cursor + self.page_rows)
+        self._move(self.cursor + self.page_rows)
 
     def action_half_up(self) -> None:
-        self.set_cursor(self.cursor - max(1, self.page_rows // 2))
+        self._move(self.cursor - max(1, self.page_rows // 2))
 
     def action_half_down(self) -> None:
-        self.set_cursor(self.cursor + max(1, self.page_rows // 2))
+        self._move(self.cursor + max(1, self.page_rows // 2))
 
     def action_choose(self) -> None:
-        if self.row_count:
-            self.post_message(self.Chosen(self))
+        self.post_message(self.Chosen(self))
 
     # events
 
@@ -147,38 +175,59 @@ class RowView(ScrollView, can_focus=True):
         row = self.row_at(event.y)
         if row is None:
             return
-        self.set_cursor(row)
+        self._move(row)
         if event.chain > 1:
             self.action_choose()
 
     # drawing
 
+    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
+        if not regions:  # scrolling names one: what comes into sight is drawn, what stays is not drawn again
+            self._forget_drawn()
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
+
+    def notify_style_update(self) -> None:
+        self._forget_drawn()
+        super().notify_style_update()
+
+    def _forget_drawn(self) -> None:
+        self._drawn.clear()
+        self._looks.clear()
+
     def render_line(self, y: int) -> Strip:
         width = self.size.width
-        base = self.rich_style
-        if y < self.header_lines:
-            return self._strip(self.header_spans(width), width, base + self._style("header"))
         row = y - self.header_lines + round(self.scroll_y)
+        if y < self.header_lines:
+            return self._strip(self.header_spans(width), width, "header")
         if row < self.row_count:
-            style = base
-            if row == self.cursor:
-                name = "row--cursor" if self.has_focus else "row--cursor-blurred"
-                style = base + self.get_component_rich_style(name)  # not partial: its colours have alpha
-            return self._strip(self.spans(row, width), width, style, plain=row == self.cursor)
-        if self.row_count == 0:
-            lines = self.empty_text().split("\n")
-            line = y - self.header_lines - 1
-            if 0 <= line < len(lines):
-                return self._strip([("  " + lines[line], "muted")], width, base)
-        return Strip.blank(width, base)
+            state = (row, row == self.cursor, self.has_focus, width)
+            if state not in self._drawn:
+                if len(self._drawn) > KEPT:
+                    self._drawn.clear()
+                under = ("cursor" if self.has_focus else "cursor-blurred") if row == self.cursor else ""
+                self._drawn[state] = self._strip(self.spans(row, width), width, under)
+            return self._drawn[state]
+        lines = self.empty_text().split("\n") if self.row_count == 0 else []
+        line = y - self.header_lines - 1
+        if 0 <= line < len(lines):
+            return self._strip([("  " + lines[line], "muted")], width)
+        return Strip.blank(width, self._look(""))
 
-    def _style(self, name: str) -> Style:
-        # The partial style alone would lose the alpha of colours such as $text-muted.
-        blended = self.get_component_rich_style(f"row--{name}")
-        return self.get_component_rich_style(f"row--{name}", partial=True) + Style(color=blended.color)
+    def _look(self, name: str) -> Style:
+        """The style of a span, on the background of the widget."""
+        if name not in self._looks:
+            look = self.rich_style
+            if name.startswith("cursor"):
+                look += self.get_component_rich_style(f"row--{name}")  # not partial: its colours have alpha
+            elif name:
+                # The partial style alone would lose the alpha of colours such as $text-muted.
+                blended = self.get_component_rich_style(f"row--{name}")
+                look += self.get_component_rich_style(f"row--{name}", partial=True) + Style(color=blended.color)
+            self._looks[name] = look
+        return self._looks[name]
 
-    def _strip(self, spans: Sequence[Span], width: int, base: Style, plain: bool = False) -> Strip:
-        """Spans as exactly `width` cells. `plain`: no colours of spans, the row's own carries them all."""
+    def _strip(self, spans: Sequence[Span], width: int, under: str = "") -> Strip:
+        """Spans as exactly `width` cells; where a style lies `under` the whole row, theirs do not count."""
         segments: list[Segment] = []
         left = width
         for text, name in spans:
@@ -188,9 +237,8 @@ class RowView(ScrollView, can_focus=True):
             if cells > left:
                 text = set_cell_size(text, left)
                 cells = left
-            style = base if plain or not name else base + self._style(name)
-            segments.append(Segment(text, style))
+            segments.append(Segment(text, self._look(under or name)))
             left -= cells
         if left > 0:
-            segments.append(Segment(" " * left, base))
+            segments.append(Segment(" " * left, self._look(under)))
         return Strip(segments, width)

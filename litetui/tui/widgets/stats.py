@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.geometry import Size
 from textual.widget import Widget
 
-from litetui.tui.cards import Card
+from litetui.tui.cards import Brief, Card
 from litetui.tui.glyphs import Glyphs
 from litetui.tui.textutil import clean, cut_end, fit
 
@@ -24,12 +24,13 @@ class Stats(Widget):
         self.glyphs = glyphs
         self.cards: Sequence[Card] = ()
         self.notes: Sequence[tuple[str, str]] = ()
+        self.briefs: Sequence[Brief] = ()
 
-    def tell(self, cards: Sequence[Card], notes: Sequence[tuple[str, str]] = ()) -> None:
-        """Show cards, then notes: text and status each."""
-        if (tuple(cards), tuple(notes)) == (self.cards, self.notes):
+    def tell(self, cards: Sequence[Card], notes: Sequence[tuple[str, str]] = (), briefs: Sequence[Brief] = ()) -> None:
+        """Show cards, then what needs attention, then notes: text and status each."""
+        if (tuple(cards), tuple(notes), tuple(briefs)) == (self.cards, self.notes, self.briefs):
             return
-        self.cards, self.notes = tuple(cards), tuple(notes)
+        self.cards, self.notes, self.briefs = tuple(cards), tuple(notes), tuple(briefs)
         self.refresh(layout=True)
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
@@ -43,11 +44,26 @@ class Stats(Widget):
         if self.cards:
             fitting = _fitting(self.cards, width)
             lines.extend(self._beside(fitting, width) if fitting else self._below(width))
+        lines.extend(self._brief(brief, width) for brief in self.briefs)
         for text, status in self.notes:
             style = f"$text-{status}" if status else ""
             wrapped = wrap(clean(text), max(10, width - 2))
             lines.extend(Content.assemble(" ", (line, style) if style else line) for line in wrapped)
         return lines
+
+    def _brief(self, brief: Brief, width: int) -> Content:
+        """Glyph and words, and at the right end what there is room for beside most of the words."""
+        style = f"$text-{brief.severity}" if brief.severity in ("error", "warning") else "$foreground-muted"
+        glyph = f" {getattr(self.glyphs, brief.severity)} " if brief.severity else "   "
+        words, tails = clean(brief.words), list(brief.tails)
+        room = width - cell_len(glyph) - 1
+        while tails and room - _tail_width(tails) < min(cell_len(words), room // 2):
+            tails.pop(0)
+        room -= _tail_width(tails)
+        parts: list[tuple[str, str]] = [(glyph, style), (fit(words, max(room, 4), mark=self.glyphs.cut), style)]
+        parts += [(f"  {clean(tail)}", "$foreground-muted") for tail in tails[:-1]]
+        parts += [(f"  {clean(tail)}", "$text-primary") for tail in tails[-1:]]
+        return Content.assemble(*parts)
 
     def _beside(self, cards: Sequence[Card], width: int) -> list[Content]:
         """Three lines; what is left of the width is shared out."""
@@ -105,6 +121,10 @@ def _fitting(cards: Sequence[Card], width: int) -> Sequence[Card]:
         if sum(map(_card_width, chosen)) <= width:
             return chosen
     return ()
+
+
+def _tail_width(tails: Sequence[str]) -> int:
+    return sum(cell_len(clean(tail)) + 2 for tail in tails)
 
 
 def _card_width(card: Card) -> int:

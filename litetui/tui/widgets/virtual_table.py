@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
+
+from textual import events
+from textual.message import Message
 
 from litetui.tui import keys
+from litetui.tui.arranged import Arranged, base_of
 from litetui.tui.glyphs import Glyphs
-from litetui.tui.sources import Arranged, Cell, Column, Source
+from litetui.tui.sources import Cell, Column, Source
 from litetui.tui.textutil import clean, fit
 from litetui.tui.widgets.row_view import RowView, Span
+from litetui.units import zone_heading
 
 GAP = 2
+SAMPLE = 24  # rows that are measured at the begin, at the end and between
+MIN_GROW = 4
+IN_UTC = "(UTC)"
 
 
 class VirtualTable(RowView):
@@ -19,12 +29,30 @@ class VirtualTable(RowView):
     BINDINGS = [*keys.bindings("table")]  # noqa: RUF012
     header_lines = 1
 
-    def __init__(self, glyphs: Glyphs, *, id: str | None = None) -> None:
+    class HeaderClicked(Message):
+        """The heading of a column was clicked."""
+
+        def __init__(self, table: VirtualTable, column: int) -> None:
+            super().__init__()
+            self.table = table
+            self.column = column
+
+        @property
+        def control(self) -> VirtualTable:
+            return self.table
+
+    def __init__(self, glyphs: Glyphs, *, id: str | None = None, marks_new: bool = False) -> None:
+        """`marks_new`: rows that come get a `+` until `seen` is called."""
         super().__init__(id=id)
         self.glyphs = glyphs
         self.source: Source = EmptySource("")
         self.sorted_by: int | None = None
         self.reversed = False
+        self.marks_new = marks_new
+        self._seen: Source = self.source  # rows that it has not are new
+        self._widths: list[int] = []  # of each column's content, as far as it was seen
+        self._layout: tuple[object, list[tuple[int, Column, int]]] = ((), [])
+        self._page: list[Sequence[Cell]] = []
 
     @property
     def row_count(self) -> int:
@@ -42,11 +70,25 @@ class VirtualTable(RowView):
             return None
         return self.source.base_row(self.cursor) if isinstance(self.source, Arranged) else self.cursor
 
+    def tick(self) -> None:
+        """Time goes on: draw the page again where it reads otherwise by now."""
+        first = round(self.scroll_y)
+        page = [self.source.cells(row) for row in range(first, min(first + self.page_rows, len(self.source)))]
+        if page != self._page:
+            self._page = page
+            self.refresh()
+
     def show(self, source: Source, *, same: bool = False, cursor: int = 0, top: int = 0) -> None:
         """Show a source; `same`: a newer state of what was shown, so that cursor and page stay."""
         key, on_page = self.key, self.cursor - round(self.scroll_y)
-        followed = same and self.cursor > 0 and self.cursor == len(self.source) - 1
         self.source = source
+        self._measure(same)
+        if not same:
+            self._seen = base_of(source)
+        newest = source.newest() if self.following else None
+        if newest is not None:
+            self.rows_changed(newest)
+            return
         if not same:
             self.rows_changed(cursor, top)
             return
@@ -56,24 +98,96 @@ class VirtualTable(RowView):
         at = source.find(key) if key is not None else 0
         if at is None:
             self.rows_changed(self.cursor)
-        elif self.cursor == 0 and on_page == 0 and not followed:
-            self.rows_changed(at, top=at)
         else:
-            self.rows_changed(at, top=at - on_page)
+            self._keep_place(at, on_page)
+
+    # new rows
+
+    def follow(self, on: bool) -> bool:
+        """Keep the cursor on the newest row, or no more; False where no row is the newest."""
+        newest = self.source.newest()
+        if newest is None and len(self.source):
+            return False
+        self.following = on
+        if on and newest is not None:
+            self.set_cursor(newest)
+        return True
+
+    def seen(self) -> None:
+        """A key was pressed: what came until now is new no more."""
+        base = base_of(self.source)
+        if self.marks_new and self._seen is not base:
+            self._seen = base
+            self.refresh()
+
+    def is_new(self, row: int) -> bool:
+        if not self.marks_new or self._seen is base_of(self.source):
+            return False
+        return self._seen.find(self.source.key(row)) is None
+
+    # columns
+
+    def _measure(self, same: bool) -> None:
+        """How wide the content of each column is: of some rows here, of the others when they are drawn."""
+        columns, count = self.source.columns, len(self.source)
+        if not same or len(self._widths) != len(columns):
+            self._widths = [0] * len(columns)
+        some = {*range(min(count, SAMPLE)), *range(max(0, count - SAMPLE), count)}
+        some.update(count * n // SAMPLE for n in range(SAMPLE if count else 0))
+        self._layout = ((), [])
+        for row in some:
+            self._note_widths(self.source.cells(row))
+
+    def _note_widths(self, cells: Sequence[Cell]) -> bool:
+        """Whether something is wider than all that was seen."""
+        wider = False
+        for number, cell in enumerate(cells):
+            text, _ = _parts(cell)
+            if len(text) > self._widths[number]:
+                self._widths[number] = len(text)
+                wider = True
+        return wider
 
     def visible_columns(self, width: int) -> list[tuple[int, Column, int]]:
-        """Which columns fit, with their number and width: those with the highest `drop` go first."""
-        chosen = list(enumerate(self.source.columns))
+        """Which columns fit, with their number and width.
+
+        Where there is no room for all, or a growing text would be cut, they first lose what their content does not
+        need, and then those with the highest `drop` go. Numbers are never cut.
+        """
+        state = (width, self.source, self.sorted_by)
+        if self._layout[0] != state:
+            self._layout = (state, self._columns(width))
+        return self._layout[1]
+
+    def _columns(self, width: int) -> list[tuple[int, Column, int]]:
+        room = width - 2
+        shown = [(n, c, self._wanted(n, c)) for n, c in enumerate(map(_in_zone, self.source.columns))]
 
         def needed() -> int:
-            return sum(column.width + GAP for _, column in chosen)
+            return sum(cells + GAP for _, _, cells in shown) - GAP
 
+        grown = max(0, room - needed())
+        if needed() > room or any(c.grow and self._widths[n] > cells + grown for n, c, cells in shown):
+            shown = [(n, c, self._least(n, c)) for n, c, _ in shown]
         for level in (3, 2, 1):
-            if needed() - GAP + 2 <= width:
-                break
-            chosen = [(n, column) for n, column in chosen if column.drop < level]
-        left = max(0, width - 1 - (needed() - GAP + 1))
-        return [(n, c, c.width + (left if c.grow else 0)) for n, c in chosen]
+            for one in reversed([one for one in shown if one[1].drop == level]):
+                if needed() > room:
+                    shown.remove(one)
+        left = room - needed()
+        grows = any(c.grow for _, c, _ in shown)
+        return [(n, c, max(MIN_GROW, cells + left) if c.grow and grows else cells) for n, c, cells in shown]
+
+    def _wanted(self, number: int, column: Column) -> int:
+        """The width of a column where there is room."""
+        return max(column.width, self._least(number, column) if column.right else self._titled(number, column))
+
+    def _least(self, number: int, column: Column) -> int:
+        """The width that a column's content needs; text may be cut where it has its column's width."""
+        content = self._widths[number]
+        return max(content if column.right else min(content, column.width), self._titled(number, column))
+
+    def _titled(self, number: int, column: Column) -> int:
+        return len(column.title) + (2 if number == self.sorted_by and column.title else 0)
 
     def header_spans(self, width: int) -> Sequence[Span]:
         cells: list[str] = []
@@ -86,12 +200,26 @@ class VirtualTable(RowView):
 
     def spans(self, row: int, width: int) -> Sequence[Span]:
         cells = self.source.cells(row)
-        spans: list[Span] = [(" ", "")]
+        if self._note_widths(cells):
+            self._layout = ((), [])
+            self.call_later(self.refresh)
+        spans: list[Span] = [("+", "accent") if self.is_new(row) else (" ", "")]
         for number, column, room in self.visible_columns(width):
             text, style = _parts(cells[number])
             spans.append((fit(clean(text), room, right=column.right, mark=self.glyphs.cut), style))
             spans.append((" " * GAP, ""))
         return spans[:-1]
+
+    def on_click(self, event: events.Click) -> None:
+        if event.y >= self.header_lines:
+            return
+        event.prevent_default()
+        x = 1
+        for number, _, room in self.visible_columns(self.size.width):
+            if x <= event.x < x + room + GAP:
+                self.post_message(self.HeaderClicked(self, number))
+                return
+            x += room + GAP
 
     def empty_text(self) -> str:
         return self.source.empty
@@ -109,6 +237,13 @@ class EmptySource(Source):
 
     def cells(self, row: int) -> Sequence[Cell]:
         raise IndexError(row)
+
+
+def _in_zone(column: Column) -> Column:
+    """A column of clocks as the screen's zone has it: its name in the heading, and room for it."""
+    if IN_UTC not in column.title or (zone := zone_heading(time.time_ns())) == "UTC":
+        return column
+    return replace(column, title=column.title.replace("UTC", zone), width=column.width + len(zone) - 1)
 
 
 def _parts(cell: Cell) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from threading import Event
 
@@ -124,12 +125,9 @@ async def test_the_dialogs(golden: Golden, monkeypatch: pytest.MonkeyPatch) -> N
         do("retention")
         await ui.until(lambda: not ui.in_browser)
         await ui.press("ctrl+u", "1", "s", "enter")
-        screens = ui.app.screen_stack
-        for action in ("restore", "validate", "attach", "open", "copy", "export", "help"):
-            wanted = len(screens) + 1
+        for wanted, action in enumerate(("restore", "validate", "attach", "open", "copy", "export", "help"), 4):
             do(action)
-            while len(screens) < wanted:
-                await ui.pilot.pause()
+            await ui.until(partial(lambda count: len(ui.app.screen_stack) == count, wanted))
         job = Job("export", standing(release), title="into a file", target="elsewhere", command="litetui restore R")
         ui.app.submit(job)
         ui.app.push_screen(WriteDialog(sync_plan(new_generation_plan("/var/lib/replica"))))

@@ -129,7 +129,7 @@ async def test_what_is_new_is_shown_even_if_the_first_look_at_it_fails(root: Pat
         before = wals(one)
         add(root, 9)
         error = ChangedError("read", "it is not there any more")
-        with patch.object(watching, "look", side_effect=error):
+        with patch("litetui.tui.model.look", side_effect=error):
             one.app.read_again()
             await one.idle()
             assert one.app.browser.trouble is error

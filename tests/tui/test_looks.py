@@ -234,4 +234,4 @@ def test_what_is_filled_can_be_read() -> None:
     mended = readable({**theme, "foreground": "#e0e0e0"})
     for ground, text in FILLED.items():
         assert contrast(Color.parse(mended[text]), Color.parse(mended[ground])) >= TEXT - 0.05
-    assert readable({**theme, "background": "ansi_default"})["error"] == "#ff8080"
+    assert readable({**theme, "background": "ansi_default"})["error"].lower() == "#ff8080"

@@ -22,11 +22,11 @@ from textual.app import App, ComposeResult
 import litetui.tui
 from litetui.jobs.progress import CancelToken, Reporter
 from litetui.replica.catalog import WALTable
-from litetui.tui.arranged import arrange
-from litetui.tui.file_sources import WALSource
 from litetui.tui.glyphs import UNICODE
 from litetui.tui.screens.export import write_table
-from litetui.tui.sources import Source
+from litetui.tui.tables.arranged import arrange
+from litetui.tui.tables.file_sources import WALSource
+from litetui.tui.tables.sources import Source
 from litetui.tui.widgets.virtual_table import VirtualTable
 
 BEAT = 0.005

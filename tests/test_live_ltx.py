@@ -14,7 +14,7 @@ import pytest
 
 from litetui.ops.ltx_survey import survey
 from litetui.replica.ltx import LTXReplica
-from litetui.tui.ltx_model import restore_points
+from litetui.tui.ltx.model import restore_points
 from tests import ltx_oracle
 from tests.ltx_oracle import FLAGS, OLD, ORACLE
 

@@ -24,15 +24,12 @@ from litetui.errors import LitetuiError
 from litetui.jobs.job import Job, State
 from litetui.jobs.runner import Runner
 from litetui.tui.bridge import Bridge
-from litetui.tui.checking import Checking
 from litetui.tui.config import config_path
 from litetui.tui.config import load as load_config
 from litetui.tui.contrast import readable
 from litetui.tui.messages import Glanced, JobChanged, JobsMoved, LoadAnswered, LogLines, Stopped
 from litetui.tui.opening import DEMO, first_look, open_or_begin, prepare
 from litetui.tui.palette import ActionCommands
-from litetui.tui.replication import ReplicateJob
-from litetui.tui.retaining import Retaining
 from litetui.tui.screens.browser import Browser
 from litetui.tui.settings import Settings, locale_is_utf8, theme_of_terminal
 from litetui.tui.signals import INTERRUPTED, ending_on_signals
@@ -40,7 +37,10 @@ from litetui.tui.textutil import clean
 from litetui.tui.themes import Themes
 from litetui.tui.tree_line import LTX_KINDS, Key
 from litetui.tui.watching import Watching
-from litetui.tui.writing import WRITES, Writing
+from litetui.tui.work.checking import Checking
+from litetui.tui.work.replication import ReplicateJob
+from litetui.tui.work.retaining import Retaining
+from litetui.tui.work.writing import WRITES, Writing
 from litetui.units import set_clock_zone
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class LitetuiApp(App[int]):
     @property
     def file_replica(self) -> FileReplica | None:
         """The replica where it is one of v0.3."""
-        from litetui.tui.ltx_model import is_ltx
+        from litetui.tui.ltx.model import is_ltx
 
         return None if self.replica is None or is_ltx(self.replica) else self.replica
 
@@ -253,7 +253,7 @@ class LitetuiApp(App[int]):
         self.bridge.submit(job)
 
     def cancel(self, job: Job) -> None:
-        from litetui.tui.report import so_far
+        from litetui.tui.work.report import so_far
 
         words = so_far(job)
         if self.runner.cancel(job):
@@ -261,7 +261,7 @@ class LitetuiApp(App[int]):
 
     @on(JobChanged)
     def _job_changed(self, event: JobChanged) -> None:
-        from litetui.tui.report import alarm_of, outcome
+        from litetui.tui.work.report import alarm_of, outcome
 
         job = event.job
         self.bridge.job_changed(job)
@@ -305,7 +305,7 @@ class LitetuiApp(App[int]):
             screen.post_message(message())
 
     def result_lines(self, job: Job) -> list[str]:
-        from litetui.tui.report import result_lines
+        from litetui.tui.work.report import result_lines
 
         return result_lines(job)
 
@@ -324,14 +324,14 @@ class LitetuiApp(App[int]):
 
     def copy(self, text: str) -> None:
         """Send a text to the terminal, which may or may not put it on a clipboard (OSC 52)."""
-        from litetui.tui.report import copied_text
+        from litetui.tui.work.report import copied_text
 
         self.copy_to_clipboard(text.encode("utf-8", "replace").decode())
         self.say(f"sent to the terminal: {copied_text(text)}")
 
     def command_for(self, key: Key) -> str:
         """The command line that shows what a line of the tree shows."""
-        from litetui.tui.report import command_for
+        from litetui.tui.work.report import command_for
 
         return command_for(self.path or "", key)
 
@@ -340,7 +340,7 @@ class LitetuiApp(App[int]):
         if self.database:
             path += f" {self.settings.glyphs.from_} {os.path.basename(self.database)}"
         if key[0] in LTX_KINDS:
-            from litetui.tui.ltx_view import ltx_crumb
+            from litetui.tui.ltx.view import ltx_crumb
 
             return " / ".join([path, *ltx_crumb(key)])
         return " / ".join([path, *([str(key[1])] if len(key) > 1 else []), *_last_crumb(key)])
@@ -450,7 +450,7 @@ def run_app(
         app.runner.cancel_all()
         stuck = app.drain() if not app.stuck else app.stuck
         with app.demos, suppress(OSError):  # the terminal may be gone
-            from litetui.tui.report import job_lines
+            from litetui.tui.work.report import job_lines
 
             for line in job_lines(app.runner.jobs, stuck):
                 sys.stdout.write(line + "\n")

@@ -14,7 +14,7 @@ from litetui.errors import LitetuiError
 from litetui.jobs.job import Job
 from litetui.jobs.runner import Load, Runner
 from litetui.tui.messages import JobChanged, JobsMoved, LoadAnswered, LogLines
-from litetui.tui.replication import ReplicateJob
+from litetui.tui.work.replication import ReplicateJob
 
 if TYPE_CHECKING:
     from textual.app import App

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from litetui.tui.ltx_model import SNAPSHOTS
+from litetui.tui.ltx.model import SNAPSHOTS
 from litetui.tui.model import GenerationView
 
 if TYPE_CHECKING:
     from litetui.ops.verdict import Depth, GenerationReport
     from litetui.replica.ltx import LTXTable
-    from litetui.tui.ltx_model import LTXView
+    from litetui.tui.ltx.model import LTXView
 
 
 @dataclass(frozen=True, slots=True)

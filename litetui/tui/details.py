@@ -9,18 +9,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from litetui.tui import primary
-from litetui.tui.attention import Beside, calm, newest_file_ns, of_generation, of_replica
-from litetui.tui.attention_rows import AttentionSource, lines
+from litetui.tui.attention.entries import Entry, worst
+from litetui.tui.attention.model import Beside, calm, newest_file_ns, of_generation, of_replica
+from litetui.tui.attention.rows import AttentionSource, lines
 from litetui.tui.cards import Brief, Card
 from litetui.tui.checks import Check, since
-from litetui.tui.entries import Entry, worst
 from litetui.tui.evidence import checked_card, checked_of, evidence, restored_card
-from litetui.tui.file_sources import GenerationSource, SnapshotSource, WALSource
-from litetui.tui.ltx_model import which
-from litetui.tui.ltx_sources import LevelSource
+from litetui.tui.ltx.model import which
+from litetui.tui.ltx.sources import LevelSource
 from litetui.tui.model import GenerationView, ReplicaView
 from litetui.tui.outline import find_group, group_text
-from litetui.tui.sources import Clock, Source
+from litetui.tui.tables.file_sources import GenerationSource, SnapshotSource, WALSource
+from litetui.tui.tables.sources import Clock, Source
 from litetui.tui.tree_line import Key, generation_of
 from litetui.units import format_age, format_clock, format_duration, format_size
 

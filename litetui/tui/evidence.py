@@ -14,8 +14,8 @@ from litetui.jobs.job import Job
 from litetui.tui.cards import Card
 from litetui.tui.checks import HOW, Check, Checks, Since, since, since_ltx
 from litetui.tui.model import GenerationView, ReplicaView
-from litetui.tui.replication import ReplicateJob
 from litetui.tui.tree_line import LTX
+from litetui.tui.work.replication import ReplicateJob
 from litetui.units import format_age, format_clock
 
 if TYPE_CHECKING:

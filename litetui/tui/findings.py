@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from litetui.replica.types import Finding
-from litetui.tui.axis import Bar, Span
 from litetui.tui.checks import GLYPHS
 from litetui.tui.glyphs import Glyphs
-from litetui.tui.ltx_model import ltx_place
-from litetui.tui.sources import Cell, Column, Source
+from litetui.tui.ltx.model import ltx_place
+from litetui.tui.tables.sources import Cell, Column, Source
 from litetui.tui.textutil import cut_middle
+from litetui.tui.timeline.axis import Bar, Span
 from litetui.tui.tree_line import LTX
 from litetui.units import format_clock, format_duration, format_size
 
 if TYPE_CHECKING:
     from litetui.ops.verdict import GenerationReport, Report
-    from litetui.tui.validation import ValidateJob
+    from litetui.tui.work.validation import ValidateJob
 
 STATUS = {"error": "error", "warning": "warning"}
 VERDICTS = {"ok": "success", "damaged": "error", "unrestorable": "error", "unknown": "warning"}

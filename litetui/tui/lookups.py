@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from litetui.jobs.progress import CancelToken, Reporter
-from litetui.tui.ltx_pages import LTXPages
-from litetui.tui.wal_sources import TransactionSource
+from litetui.tui.ltx.pages import LTXPages
+from litetui.tui.tables.wal_sources import TransactionSource
 
 if TYPE_CHECKING:
     from litetui.ops.frames import FrameTable

@@ -14,8 +14,8 @@ from litetui.jobs.job import Job
 from litetui.replica.types import Finding
 from litetui.tui.checks import Checks
 from litetui.tui.evidence import restore_damage
-from litetui.tui.ltx_evidence import met
-from litetui.tui.ltx_model import LTXKey, ltx_key, row_of
+from litetui.tui.ltx.evidence import met
+from litetui.tui.ltx.model import LTXKey, ltx_key, row_of
 from litetui.tui.model import GenerationView, ReplicaView
 from litetui.tui.tree_line import LTX
 

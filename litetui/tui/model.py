@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from litetui.replica.types import Finding, GenerationStats, SnapshotInfo
-from litetui.tui.ltx_model import LTXView, look_ltx, ltx_of
+from litetui.tui.ltx.model import LTXView, look_ltx, ltx_of
 from litetui.tui.primary import PrimaryView, look_at
 from litetui.units import offset_ns
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from litetui.tui.ltx_model import LTXView
+from litetui.tui.ltx.model import LTXView
 from litetui.tui.model import GenerationView, ReplicaView
 from litetui.tui.tree_line import LTX_KINDS, Line
 

@@ -46,7 +46,7 @@ class Sight:
 def prepare() -> None:
     """Import what a replica is shown with, in the thread that reads it: on the app's own it would hold up the screen,
     and before the first frame that frame."""
-    from litetui.tui import details, ltx_view, outline, report, timeline_picture, timeline_points, wal_view  # noqa: F401
+    from litetui.tui import details, outline, wal_view  # noqa: F401
 
 
 def open_or_begin(path: str, database: str | None) -> FileReplica | LTXReplica:

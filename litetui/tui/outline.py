@@ -13,8 +13,8 @@ from typing import Any
 
 from litetui.tui.checks import Check, Checks, unlisted
 from litetui.tui.evidence import Badge, badge
-from litetui.tui.ltx_evidence import ltx_badge
-from litetui.tui.ltx_model import SNAPSHOTS, LevelView, LTXView, row_of, txids_text
+from litetui.tui.ltx.evidence import ltx_badge
+from litetui.tui.ltx.model import SNAPSHOTS, LevelView, LTXView, row_of, txids_text
 from litetui.tui.marks import NONE, Marks
 from litetui.tui.model import GenerationView, Group, ReplicaView, groups
 from litetui.tui.tree_line import LTX, LTX_KINDS, Key, Line

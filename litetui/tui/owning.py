@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from litetui.ops.wal_owners import OwnersCost, WALOwners
     from litetui.tui.app import LitetuiApp
     from litetui.tui.lookups import Answer, Lookup
-    from litetui.tui.ltx_pages import LTXPages
+    from litetui.tui.ltx.pages import LTXPages
     from litetui.tui.screens.browser_view import BrowserView
 
     Content = FrameTable | LTXPages
@@ -215,7 +215,7 @@ class Owning:
     def _lookup(self, content: Content) -> Lookup | None:
         """None where no restore ends at an LTX file, or a WAL holds no transaction."""
         from litetui.tui.lookups import LTXLookup, WALLookup
-        from litetui.tui.ltx_pages import LTXPages
+        from litetui.tui.ltx.pages import LTXPages
 
         if not isinstance(content, LTXPages):
             replica = self.app.file_replica

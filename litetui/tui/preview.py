@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from litetui.errors import LitetuiError
 from litetui.jobs.progress import CancelToken, Reporter
-from litetui.tui.ltx_model import is_ltx
-from litetui.tui.ltx_preview import Point, is_ltx_plan, ltx_way, parse, points_around, txids_beside
-from litetui.tui.write_plan import Item
+from litetui.tui.ltx.model import is_ltx
+from litetui.tui.ltx.preview import Point, is_ltx_plan, ltx_way, parse, points_around, txids_beside
+from litetui.tui.work.write_plan import Item
 from litetui.units import format_clock, format_duration, format_size
 
 if TYPE_CHECKING:

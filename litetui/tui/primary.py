@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from litetui.errors import DamageError, LitetuiError, PrimaryError
-from litetui.tui.entries import Entry
+from litetui.tui.attention.entries import Entry
 from litetui.units import format_age, format_clock, format_size
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from litetui.primary.guard import Watch
     from litetui.replica.file import FileReplica
     from litetui.replica.ltx import LTXReplica
-    from litetui.tui.replication import ReplicateJob
+    from litetui.tui.work.replication import ReplicateJob
 
 Note = tuple[str, str]  # text, status
 NS = 1_000_000_000

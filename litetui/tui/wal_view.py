@@ -10,8 +10,8 @@ from litetui.tui.cards import Card
 from litetui.tui.details import Detail, Note, Tab, wal_source
 from litetui.tui.model import GenerationView
 from litetui.tui.owning import Looked
-from litetui.tui.sources import Clock
-from litetui.tui.wal_sources import FrameSource, TransactionSource, WrittenPageSource
+from litetui.tui.tables.sources import Clock
+from litetui.tui.tables.wal_sources import FrameSource, TransactionSource, WrittenPageSource
 from litetui.units import format_age, format_clock, format_size
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pytest
 @pytest.fixture(autouse=True)
 def quiet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")
-    monkeypatch.setattr("litetui.tui.room.look_at_room", lambda _: None)  # the machine's own disk may be full
+    monkeypatch.setattr("litetui.tui.attention.room.look_at_room", lambda _: None)  # the machine's own disk may be full
     work = tmp_path / "work"
     work.mkdir()
     monkeypatch.chdir(work)

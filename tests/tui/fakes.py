@@ -16,7 +16,7 @@ from litetui.primary.shadow import avoid
 from litetui.replica.types import Pos
 from litetui.tui import model, primary
 from litetui.tui.primary import Candidate, PrimaryView
-from litetui.tui.replication import ReplicateJob
+from litetui.tui.work.replication import ReplicateJob
 
 DATABASE = "/var/lib/app.db"
 SIZE = 433_192_960

@@ -24,7 +24,7 @@ from litetui.jobs.progress import CancelToken, Reporter
 from litetui.ops import restore, validate
 from litetui.ops.target import Target
 from litetui.tui.app import LitetuiApp
-from litetui.tui.validation import ValidateJob
+from litetui.tui.work.validation import ValidateJob
 from tests.build import GENERATION, compress, slow_checksum, wal_header
 
 BEAT = 0.01

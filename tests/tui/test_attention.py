@@ -18,18 +18,18 @@ from litetui.ops.verdict import LiveCheck
 from litetui.primary import guard
 from litetui.replica.detect import open_replica
 from litetui.replica.types import Pos
-from litetui.tui.attention import Beside, calm, of_generation, of_replica
-from litetui.tui.attention_rows import helps, lines, whole
-from litetui.tui.entries import Entry, worst
+from litetui.tui.attention.entries import Entry, worst
+from litetui.tui.attention.model import Beside, calm, of_generation, of_replica
+from litetui.tui.attention.room import Room, look_at_room
+from litetui.tui.attention.rows import helps, lines, whole
 from litetui.tui.evidence import headline
 from litetui.tui.keys import BY_ID
 from litetui.tui.model import ReplicaView, look
 from litetui.tui.primary import PrimaryView, entries, notes
-from litetui.tui.replication import ReplicateJob
-from litetui.tui.room import Room, look_at_room
 from litetui.tui.screens.attach import AttachDialog
 from litetui.tui.screens.job import JobScreen
 from litetui.tui.screens.restore import RestoreDialog
+from litetui.tui.work.replication import ReplicateJob
 from tests.tui.helpers import NOW, SETTINGS, session
 from tests.tui.test_evidence import NEWEST, check, restore_job
 

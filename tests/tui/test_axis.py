@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from litetui.tui.axis import DAY, HOUR, MINUTE, SECOND, Axis, Bar, Span, drawn
+from litetui.tui.timeline.axis import DAY, HOUR, MINUTE, SECOND, Axis, Bar, Span, drawn
 from litetui.units import parse_time
 
 START = parse_time("2026-11-22T22:00:00Z")

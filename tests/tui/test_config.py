@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from litetui.errors import OutputError
-from litetui.tui.axis import Axis
 from litetui.tui.config import config_path, load, save_theme
 from litetui.tui.model import groups, index_columns
 from litetui.tui.outline import group_text
+from litetui.tui.timeline.axis import Axis
 from litetui.units import format_clock, offset_ns, parse_time, set_clock_zone, utc_clocks, zone_heading
 from tests.tui.helpers import NOW, SETTINGS, session
 

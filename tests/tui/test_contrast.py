@@ -22,7 +22,7 @@ from litetui.tui.screens.job import JobScreen
 from litetui.tui.screens.quit import QuitDialog
 from litetui.tui.screens.report import ReportScreen
 from litetui.tui.screens.write import WriteDialog
-from litetui.tui.write_plan import sync_plan
+from litetui.tui.work.write_plan import sync_plan
 from tests.tui.fakes import new_generation_plan
 from tests.tui.helpers import Session, session
 

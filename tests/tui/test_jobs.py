@@ -16,11 +16,11 @@ from litetui.errors import Cancelled, LitetuiError
 from litetui.jobs.job import Job, LogLine, State
 from litetui.jobs.progress import CancelToken, Progress, Reporter
 from litetui.tui.glyphs import UNICODE
-from litetui.tui.job_rows import JobSource, progress_text, summary
-from litetui.tui.log_book import LogBook, LogSource, Wanted, log_text
-from litetui.tui.report import job_lines, so_far
 from litetui.tui.screens.job import JobScreen
 from litetui.tui.screens.quit import QuitDialog
+from litetui.tui.work.job_rows import JobSource, progress_text, summary
+from litetui.tui.work.log_book import LogBook, LogSource, Wanted, log_text
+from litetui.tui.work.report import job_lines, so_far
 from tests.tui.helpers import NOW, SETTINGS, Session, session
 
 Golden = Callable[[str], Path]

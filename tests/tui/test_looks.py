@@ -20,7 +20,7 @@ from litetui.tui.screens.job import JobScreen
 from litetui.tui.screens.quit import QuitDialog
 from litetui.tui.screens.write import WriteDialog
 from litetui.tui.settings import theme_of_terminal
-from litetui.tui.write_plan import sync_plan
+from litetui.tui.work.write_plan import sync_plan
 from tests.tui.fakes import new_generation_plan
 from tests.tui.helpers import SETTINGS, Session, session
 from tests.tui.ltx_files import make_replica

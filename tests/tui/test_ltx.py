@@ -14,7 +14,7 @@ from textual.widgets import Input
 
 from litetui.jobs.job import State
 from litetui.replica.ltx import LTXReplica
-from litetui.tui.ltx_model import look_ltx
+from litetui.tui.ltx.model import look_ltx
 from litetui.tui.screens.restore import RestoreDialog
 from litetui.tui.tree_line import Key
 from litetui.units import parse_time

@@ -20,7 +20,7 @@ from litetui.tui.screens.report import ReportScreen
 from litetui.tui.screens.restore import RestoreDialog
 from litetui.tui.screens.validate import ValidateDialog
 from litetui.tui.tree_line import Key, Line
-from litetui.tui.validation import ValidateJob
+from litetui.tui.work.validation import ValidateJob
 from tests.ltx_encode import encode
 from tests.tui.helpers import Session, session
 from tests.tui.ltx_files import PAGE, Maker, make_replica

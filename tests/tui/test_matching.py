@@ -8,10 +8,10 @@ import pytest
 from litetui.errors import Cancelled
 from litetui.jobs.progress import CancelToken
 from litetui.replica.catalog import WALTable
-from litetui.tui.arranged import arrange
-from litetui.tui.file_sources import WALSource
-from litetui.tui.matching import clock_holds, decimal_holds, hex_holds
-from litetui.tui.sources import Source
+from litetui.tui.tables.arranged import arrange
+from litetui.tui.tables.file_sources import WALSource
+from litetui.tui.tables.matching import clock_holds, decimal_holds, hex_holds
+from litetui.tui.tables.sources import Source
 from litetui.units import format_clock, parse_time, set_clock_zone
 
 G = "5efbd8d042012dca"

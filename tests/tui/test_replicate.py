@@ -22,8 +22,8 @@ from litetui.jobs.job import Job, State
 from litetui.ops import sync
 from litetui.replica.detect import open_replica
 from litetui.replica.types import Pos
-from litetui.tui.replication import ReplicateJob
 from litetui.tui.screens.write import WriteDialog
+from litetui.tui.work.replication import ReplicateJob
 from tests.build import SECOND, T0, Builder
 from tests.primary.helpers import holding
 from tests.tui.helpers import SETTINGS, Session, session

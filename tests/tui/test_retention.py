@@ -19,9 +19,9 @@ from litetui.demo import Writer
 from litetui.jobs.job import Job, State
 from litetui.jobs.progress import CancelToken, Reporter
 from litetui.replica.detect import open_replica
-from litetui.tui.replication import ReplicateJob
 from litetui.tui.screens.retention import RetentionDialog
 from litetui.tui.screens.retention_plan import RetentionPlanDialog
+from litetui.tui.work.replication import ReplicateJob
 from tests.build import SECOND, T0, usual_history, write_replica
 from tests.tui.helpers import SETTINGS, Session, session
 

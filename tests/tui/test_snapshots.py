@@ -20,10 +20,11 @@ from litetui.replica import detect
 from litetui.replica.file import FileReplica
 from litetui.replica.ltx import LTXReplica
 from litetui.replica.types import Pos
-from litetui.tui import preview, write_plan
+from litetui.tui import preview
 from litetui.tui.app import LitetuiApp
 from litetui.tui.screens import restore
 from litetui.tui.screens.write import WriteDialog
+from litetui.tui.work import write_plan
 from tests.tui.fakes import DATABASE, StandingReplication, attached, new_generation_plan
 from tests.tui.helpers import SETTINGS, Session
 from tests.tui.ltx_files import make_replica

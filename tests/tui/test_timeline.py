@@ -21,13 +21,13 @@ from litetui.replica.catalog import WALTable
 from litetui.replica.detect import open_any
 from litetui.replica.file import FileReplica
 from litetui.replica.types import GenerationStats, SnapshotInfo
-from litetui.tui.axis import DAY, HOUR, MINUTE, Axis
 from litetui.tui.checks import Check
-from litetui.tui.ltx_model import ltx_of as ltx_replica
+from litetui.tui.ltx.model import ltx_of as ltx_replica
 from litetui.tui.model import GenerationView, ReplicaView, index_columns, look
-from litetui.tui.timeline import Timeline
-from litetui.tui.timeline_picture import LEVELS, Picture, draw, following, whole, zoomed
-from litetui.tui.timeline_points import (
+from litetui.tui.timeline.axis import DAY, HOUR, MINUTE, Axis
+from litetui.tui.timeline.model import Timeline
+from litetui.tui.timeline.picture import LEVELS, Picture, draw, following, whole, zoomed
+from litetui.tui.timeline.points import (
     Spot,
     beside_words,
     end_offset,
@@ -43,7 +43,7 @@ from litetui.tui.timeline_points import (
     way,
     way_words,
 )
-from litetui.tui.timeline_tracks import timeline
+from litetui.tui.timeline.tracks import timeline
 from tests.build import GENERATION, SECOND, T0, Builder, usual_history, write_replica
 
 Golden = Callable[[str], Path]

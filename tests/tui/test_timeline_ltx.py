@@ -14,9 +14,9 @@ from litetui.ops.target import Target
 from litetui.replica.ltx import LTXReplica
 from litetui.tui.checks import Check
 from litetui.tui.model import look
-from litetui.tui.timeline import Timeline
-from litetui.tui.timeline_picture import draw, whole
-from litetui.tui.timeline_points import (
+from litetui.tui.timeline.model import Timeline
+from litetui.tui.timeline.picture import draw, whole
+from litetui.tui.timeline.points import (
     beside_words,
     evidence_words,
     find,
@@ -29,7 +29,7 @@ from litetui.tui.timeline_points import (
     way,
     way_words,
 )
-from litetui.tui.timeline_tracks import timeline
+from litetui.tui.timeline.tracks import timeline
 from litetui.tui.tree_line import LTX
 from tests.ltx_build import LTXBuilder, LTXHistory, usual_ltx
 

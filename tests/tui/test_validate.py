@@ -26,7 +26,7 @@ from litetui.tui.screens.checking import ValidateJobScreen
 from litetui.tui.screens.report import ReportScreen
 from litetui.tui.screens.restore import RestoreDialog
 from litetui.tui.screens.validate import ValidateDialog
-from litetui.tui.validation import FOUND_KEPT, ValidateJob
+from litetui.tui.work.validation import FOUND_KEPT, ValidateJob
 from tests.build import T0, Builder, add_frame, wal_header
 from tests.tui.helpers import SETTINGS, Session, session
 

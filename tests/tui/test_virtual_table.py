@@ -11,10 +11,10 @@ from textual.app import App, ComposeResult
 
 from litetui.jobs.progress import CancelToken
 from litetui.replica.types import SnapshotInfo
-from litetui.tui.arranged import Arranged, arrange
-from litetui.tui.file_sources import SnapshotSource
 from litetui.tui.glyphs import UNICODE
-from litetui.tui.sources import Cell, Column, Source
+from litetui.tui.tables.arranged import Arranged, arrange
+from litetui.tui.tables.file_sources import SnapshotSource
+from litetui.tui.tables.sources import Cell, Column, Source
 from litetui.tui.textutil import cut_middle, cut_path, fit
 from litetui.tui.widgets.virtual_table import VirtualTable
 

@@ -14,8 +14,8 @@ from litetui.ops import wal_owners
 from litetui.ops.frames import read_frames
 from litetui.replica.detect import open_replica
 from litetui.tui import owning
+from litetui.tui.tables.wal_sources import FrameSource, TransactionSource, WrittenPageSource
 from litetui.tui.tree_line import Key
-from litetui.tui.wal_sources import FrameSource, TransactionSource, WrittenPageSource
 from tests.build import GENERATION
 from tests.sqlite_wals import Real, ltx_replica, real_replica
 from tests.tui.helpers import Session, session

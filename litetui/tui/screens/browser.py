@@ -9,24 +9,24 @@ from textual import on
 from textual.widgets import Input
 
 from litetui.tui import keys
-from litetui.tui.arranged import base_of
-from litetui.tui.log_book import log_text
 from litetui.tui.reasons import Situation
 from litetui.tui.screens.browser_view import BrowserView
+from litetui.tui.tables.arranged import base_of
 from litetui.tui.tree_line import Key, generation_of
 from litetui.tui.widgets.bars import TabBar
 from litetui.tui.widgets.replica_tree import ReplicaTree
 from litetui.tui.widgets.row_view import RowView
 from litetui.tui.widgets.virtual_table import VirtualTable
+from litetui.tui.work.log_book import log_text
 from litetui.units import utc_clocks
 
 if TYPE_CHECKING:
     from litetui.replica.file import FileReplica
     from litetui.replica.ltx import LTXReplica
     from litetui.replica.types import Finding, LTXInfo
-    from litetui.tui.commanding import Commanding
+    from litetui.tui.command.commanding import Commanding
     from litetui.tui.screens.restore import Start
-    from litetui.tui.wal_sources import FrameSource
+    from litetui.tui.tables.wal_sources import FrameSource
 
 STOPS = ("tree", "timeline", "detail", "jobs", "log")
 DIALOGS = ("restore", "validate", "retention", "attach", "open", "copy", "save", "export", "help", "command", "filter")
@@ -51,7 +51,7 @@ class Browser(BrowserView):
     # restore
 
     def do_restore(self, target: str | None = None) -> None:
-        from litetui.tui.ltx_view import shows_ltx
+        from litetui.tui.ltx.view import shows_ltx
 
         if self.view is None or self.app.replica is None:
             return
@@ -70,11 +70,11 @@ class Browser(BrowserView):
 
     def restore_start(self) -> Start:
         """The restore target that the cursor stands on."""
-        from litetui.tui.attention_rows import AttentionSource
-        from litetui.tui.file_sources import WALSource
-        from litetui.tui.ltx_view import shows_ltx
+        from litetui.tui.attention.rows import AttentionSource
+        from litetui.tui.ltx.view import shows_ltx
         from litetui.tui.screens.restore import Start
-        from litetui.tui.wal_sources import FrameSource, TransactionSource, WrittenPageSource
+        from litetui.tui.tables.file_sources import WALSource
+        from litetui.tui.tables.wal_sources import FrameSource, TransactionSource, WrittenPageSource
 
         key = self.shown_key
         if self.timeline.focused and (at := self.timeline.target()) is not None:
@@ -108,7 +108,7 @@ class Browser(BrowserView):
 
     def _txid(self) -> str:
         """The TXID that the cursor stands on, where a restore can end at it."""
-        from litetui.tui.ltx_sources import LTXFileSource, PointSource
+        from litetui.tui.ltx.sources import LTXFileSource, PointSource
 
         key, row = self.shown_key, self.table.base_row
         source = base_of(self.table.source)
@@ -244,9 +244,9 @@ class Browser(BrowserView):
     @on(RowView.Chosen, "#table")
     def _row_chosen(self) -> None:
         """Go where the row points to."""
-        from litetui.tui.attention_rows import AttentionSource
-        from litetui.tui.ltx_sources import LevelSource, LTXFileSource, PageSource, PointSource
-        from litetui.tui.wal_sources import TransactionSource, WrittenPageSource
+        from litetui.tui.attention.rows import AttentionSource
+        from litetui.tui.ltx.sources import LevelSource, LTXFileSource, PageSource, PointSource
+        from litetui.tui.tables.wal_sources import TransactionSource, WrittenPageSource
 
         key, row = self.table.key, self.table.base_row
         source = base_of(self.table.source)
@@ -289,9 +289,9 @@ class Browser(BrowserView):
 
     def _row_leads(self) -> bool:
         """Whether enter on the row does anything, as `_row_chosen` has it."""
-        from litetui.tui.attention_rows import AttentionSource
-        from litetui.tui.ltx_sources import LevelSource, LTXFileSource, PageSource, PointSource
-        from litetui.tui.wal_sources import TransactionSource, WrittenPageSource
+        from litetui.tui.attention.rows import AttentionSource
+        from litetui.tui.ltx.sources import LevelSource, LTXFileSource, PageSource, PointSource
+        from litetui.tui.tables.wal_sources import TransactionSource, WrittenPageSource
 
         leading = LevelSource | LTXFileSource | PointSource | AttentionSource
         leading |= TransactionSource | PageSource | WrittenPageSource
@@ -310,7 +310,7 @@ class Browser(BrowserView):
 
     def show_finding(self, finding: Finding) -> None:
         """Go to the file of a finding in the tree, and to its frame or its segment in the table."""
-        from litetui.tui.ltx_model import ltx_key
+        from litetui.tui.ltx.model import ltx_key
 
         if self.view is not None and self.view.ltx is not None and (key := ltx_key(finding.path)) is not None:
             self.tree_view.reveal(key)
@@ -414,7 +414,7 @@ class Browser(BrowserView):
 
     def copyable(self) -> list[tuple[str, str]]:
         """What can be copied here: a name and the text."""
-        from litetui.tui.ltx_view import shows_ltx
+        from litetui.tui.ltx.view import shows_ltx
 
         found: list[tuple[str, str]] = []
         if self.pane in ("jobs", "log"):
@@ -455,8 +455,8 @@ class Browser(BrowserView):
         return found + ([("output", job.output)] if job.output else [])
 
     def _copyable_ltx(self, txid: str) -> list[tuple[str, str]]:
-        from litetui.tui.ltx_sources import LTXFileSource
-        from litetui.tui.ltx_view import file_of
+        from litetui.tui.ltx.sources import LTXFileSource
+        from litetui.tui.ltx.view import file_of
 
         found = [("TXID", txid)] if txid else []
         ltx, key, row = self.view.ltx if self.view is not None else None, self.shown_key, self.table.base_row
@@ -489,7 +489,7 @@ class Browser(BrowserView):
         self.app.themes.save()
 
     def do_command(self) -> None:
-        from litetui.tui.commanding import Commanding
+        from litetui.tui.command.commanding import Commanding
 
         if self.commanding is None:
             self.commanding = Commanding(self)

@@ -23,17 +23,16 @@ from litetui.errors import LitetuiError
 from litetui.jobs.job import Job
 from litetui.jobs.progress import CancelToken, Reporter
 from litetui.tui import keys
-from litetui.tui.arranged import base_of
-from litetui.tui.attention_desk import ROOM_SECONDS, AttentionDesk
+from litetui.tui.attention.desk import ROOM_SECONDS, AttentionDesk
 from litetui.tui.keys import BY_ID, Action
 from litetui.tui.messages import JobChanged, JobsMoved, LogLines
 from litetui.tui.opening import Sight, lines
 from litetui.tui.owning import Owning
 from litetui.tui.reasons import Situation
-from litetui.tui.replication import ReplicateJob
-from litetui.tui.table_desk import TableDesk
+from litetui.tui.tables.arranged import base_of
+from litetui.tui.tables.desk import TableDesk
 from litetui.tui.textutil import clean, cut_path
-from litetui.tui.timeline_desk import TimelineDesk
+from litetui.tui.timeline.desk import TimelineDesk
 from litetui.tui.tree_line import LTX, Key, generation_of
 from litetui.tui.widgets.bars import Footer, Headline, Line
 from litetui.tui.widgets.job_panes import JobsPane, LogPane
@@ -42,13 +41,14 @@ from litetui.tui.widgets.replica_tree import ReplicaTree
 from litetui.tui.widgets.row_view import RowView
 from litetui.tui.widgets.timeline import TimelineView
 from litetui.tui.widgets.virtual_table import EmptySource, VirtualTable
+from litetui.tui.work.replication import ReplicateJob
 
 if TYPE_CHECKING:
     from litetui.ops.frames import FrameTable
     from litetui.tui.app import LitetuiApp
     from litetui.tui.checks import Checks
     from litetui.tui.details import Detail, Note, Tab
-    from litetui.tui.ltx_pages import LTXPages
+    from litetui.tui.ltx.pages import LTXPages
     from litetui.tui.marks import Marks
     from litetui.tui.model import ReplicaView
     from litetui.tui.primary import PrimaryView
@@ -197,7 +197,7 @@ class BrowserView(Screen[None]):
             verdict = ("reading names" if path else "", "$foreground-muted")
         else:
             from litetui.tui.evidence import headline
-            from litetui.tui.ltx_evidence import ltx_headline
+            from litetui.tui.ltx.evidence import ltx_headline
 
             jobs, checks = self.app.runner.jobs, self.app.checking.checks
             if self.view.ltx is not None and self.view.from_ltx:
@@ -239,8 +239,8 @@ class BrowserView(Screen[None]):
 
     def _detail(self, view: ReplicaView) -> Detail:
         from litetui.tui.details import detail
-        from litetui.tui.ltx_pages import LTXPages
-        from litetui.tui.ltx_view import ltx_detail, shows_ltx
+        from litetui.tui.ltx.pages import LTXPages
+        from litetui.tui.ltx.view import ltx_detail, shows_ltx
         from litetui.tui.wal_view import wal_detail
 
         beside = self.attention.beside()
@@ -338,7 +338,7 @@ class BrowserView(Screen[None]):
         row = self.table.base_row
         words: list[Note] = []
         if row is not None:
-            from litetui.tui.attention_rows import AttentionSource, whole
+            from litetui.tui.attention.rows import AttentionSource, whole
 
             if isinstance(base, AttentionSource):
                 words += [(text, "") for text in whole(base.entries[row], self.settings.now_ns())]
@@ -376,8 +376,8 @@ class BrowserView(Screen[None]):
 
     def _reader(self, key: Key) -> Callable[[], Content] | None:
         """How the content of what a line stands for is read, None where it has none."""
-        from litetui.tui.ltx_pages import read_pages
-        from litetui.tui.ltx_view import file_of
+        from litetui.tui.ltx.pages import read_pages
+        from litetui.tui.ltx.view import file_of
 
         token = CancelToken()
         if key[0] == "index" and (replica := self.app.file_replica) is not None:
@@ -510,7 +510,7 @@ class BrowserView(Screen[None]):
         """Whether the line of the tree is about LTX files."""
         if self.view is None:
             return False
-        from litetui.tui.ltx_view import shows_ltx
+        from litetui.tui.ltx.view import shows_ltx
 
         return shows_ltx(self.view, self.shown_key)
 

@@ -11,9 +11,9 @@ from textual.widgets import Static
 from litetui.jobs.job import State
 from litetui.tui.screens.dialog import plain
 from litetui.tui.screens.job import JobScreen
-from litetui.tui.sources import FindingSource
-from litetui.tui.validation import ValidateJob
+from litetui.tui.tables.sources import FindingSource
 from litetui.tui.widgets.virtual_table import VirtualTable
+from litetui.tui.work.validation import ValidateJob
 
 
 class ValidateJobScreen(JobScreen):

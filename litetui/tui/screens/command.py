@@ -16,9 +16,9 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from litetui.errors import LitetuiError
+from litetui.tui.command.words import Suggestion
 from litetui.tui.textutil import clean, cut_end
 from litetui.tui.widgets.ordered_input import OrderedInput
-from litetui.tui.words import Suggestion
 
 if TYPE_CHECKING:
     from litetui.tui.app import LitetuiApp

@@ -23,7 +23,7 @@ from litetui.jobs.job import Job
 from litetui.jobs.progress import CancelToken, Reporter
 from litetui.tui.preview import next_free
 from litetui.tui.screens.dialog import Dialog, field, plain
-from litetui.tui.sources import Source
+from litetui.tui.tables.sources import Source
 from litetui.tui.textutil import clean
 from litetui.units import utc_clocks
 

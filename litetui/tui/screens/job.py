@@ -11,14 +11,14 @@ from textual.content import Content
 from textual.widgets import Static
 
 from litetui.jobs.job import Job, State
-from litetui.tui.job_rows import job_status, progress_text
-from litetui.tui.log_book import LogSource, log_text
 from litetui.tui.messages import JobChanged, JobsMoved, LogLines
 from litetui.tui.screens.dialog import Dialog
 from litetui.tui.textutil import clean
 from litetui.tui.widgets.row_view import RowView
 from litetui.tui.widgets.stats import Stats
 from litetui.tui.widgets.virtual_table import VirtualTable
+from litetui.tui.work.job_rows import job_status, progress_text
+from litetui.tui.work.log_book import LogSource, log_text
 from litetui.units import format_age, format_clock
 
 

@@ -12,12 +12,12 @@ from textual.content import Content
 from textual.widgets import Button, Static
 
 from litetui.jobs.job import Job
-from litetui.tui.job_rows import job_status, progress_text, state_glyph
 from litetui.tui.messages import JobChanged, JobsMoved
-from litetui.tui.replication import ReplicateJob
-from litetui.tui.report import so_far
 from litetui.tui.screens.dialog import Dialog
 from litetui.tui.textutil import clean
+from litetui.tui.work.job_rows import job_status, progress_text, state_glyph
+from litetui.tui.work.replication import ReplicateJob
+from litetui.tui.work.report import so_far
 
 Answer = Literal["wait", "cancel", "stay"]
 

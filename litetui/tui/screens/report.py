@@ -33,12 +33,12 @@ from litetui.tui.screens.help import HelpScreen
 from litetui.tui.screens.restore import RestoreDialog, Start
 from litetui.tui.textutil import clean, cut_end, cut_path
 from litetui.tui.tree_line import LTX
-from litetui.tui.validation import ValidateJob
 from litetui.tui.widgets.bars import Footer, Line, content
 from litetui.tui.widgets.row_view import RowView, Span
 from litetui.tui.widgets.stats import Stats
 from litetui.tui.widgets.time_bars import TimeBars
 from litetui.tui.widgets.virtual_table import VirtualTable
+from litetui.tui.work.validation import ValidateJob
 from litetui.units import format_age, format_clock
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from textual.widgets import Button, Input, Static
 from litetui.errors import DamageError, LitetuiError
 from litetui.jobs.job import Job
 from litetui.jobs.progress import CancelToken, Reporter
-from litetui.tui.ltx_model import is_ltx
-from litetui.tui.ltx_preview import command, is_ltx_plan
+from litetui.tui.ltx.model import is_ltx
+from litetui.tui.ltx.preview import command, is_ltx_plan
 from litetui.tui.model import ReplicaView
 from litetui.tui.preview import Preview, meaning, plan_items, preview, propose_output
 from litetui.tui.screens.dialog import Dialog, field, plain

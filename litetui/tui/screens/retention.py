@@ -14,11 +14,11 @@ from textual.widgets import Button, Input, Static
 
 from litetui.errors import LitetuiError, UsageError
 from litetui.jobs.progress import CancelToken, Reporter
-from litetui.tui.retention_rows import Range, ranges
 from litetui.tui.screens.dialog import Dialog, field
 from litetui.tui.widgets.bars import content
 from litetui.tui.widgets.choice import Choice
 from litetui.tui.widgets.ordered_input import OrderedInput
+from litetui.tui.work.retention_rows import Range, ranges
 from litetui.units import parse_duration
 
 if TYPE_CHECKING:

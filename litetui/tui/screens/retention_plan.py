@@ -13,10 +13,9 @@ from textual.widgets import Button, Input, Static
 from litetui.errors import LitetuiError
 from litetui.jobs.progress import CancelToken
 from litetui.tui.glyphs import Glyphs
-from litetui.tui.retention_rows import ItemSource, RangeSource, bars, items_of, why
 from litetui.tui.screens.dialog import Dialog, plain
 from litetui.tui.screens.retention import Plan, Seen, look
-from litetui.tui.sources import Source
+from litetui.tui.tables.sources import Source
 from litetui.tui.textutil import clean
 from litetui.tui.widgets.bars import TabBar, content
 from litetui.tui.widgets.ordered_input import OrderedInput
@@ -24,6 +23,7 @@ from litetui.tui.widgets.plan_view import PlanView
 from litetui.tui.widgets.row_view import RowView
 from litetui.tui.widgets.time_bars import TimeBars
 from litetui.tui.widgets.virtual_table import VirtualTable
+from litetui.tui.work.retention_rows import ItemSource, RangeSource, bars, items_of, why
 
 if TYPE_CHECKING:
     from litetui.ops.retention import RetentionPlan

@@ -14,15 +14,15 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Button, Input
 
 from litetui.errors import LitetuiError
-from litetui.tui.ltx_model import is_ltx
+from litetui.tui.ltx.model import is_ltx
 from litetui.tui.model import ReplicaView
 from litetui.tui.screens.dialog import Dialog, field
 from litetui.tui.textutil import cut_middle
-from litetui.tui.validation import Scope, command
 from litetui.tui.widgets.choice import Choice
 from litetui.tui.widgets.ordered_input import OrderedInput
 from litetui.tui.widgets.plan_view import PlanView
-from litetui.tui.write_plan import Item
+from litetui.tui.work.validation import Scope, command
+from litetui.tui.work.write_plan import Item
 from litetui.units import format_size
 
 if TYPE_CHECKING:

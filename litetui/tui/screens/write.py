@@ -12,7 +12,7 @@ from textual.widgets import Button
 
 from litetui.tui.screens.dialog import Dialog, plain
 from litetui.tui.widgets.plan_view import PlanView
-from litetui.tui.write_plan import WritePlan
+from litetui.tui.work.write_plan import WritePlan
 
 
 class WriteDialog(Dialog[bool]):

@@ -10,16 +10,16 @@ from textual.app import ComposeResult
 from textual.widgets import Input
 
 from litetui.jobs.job import Job, LogLine
-from litetui.tui.job_rows import JobSource, summary
-from litetui.tui.log_book import LogBook, LogSource, Wanted
-from litetui.tui.replication import ReplicateJob
 from litetui.tui.settings import Settings
-from litetui.tui.sources import Cell
+from litetui.tui.tables.sources import Cell
 from litetui.tui.widgets.bars import Line, Part
 from litetui.tui.widgets.panes import FilterInput, Pane
 from litetui.tui.widgets.row_view import RowView
 from litetui.tui.widgets.stats import Stats
 from litetui.tui.widgets.virtual_table import VirtualTable
+from litetui.tui.work.job_rows import JobSource, summary
+from litetui.tui.work.log_book import LogBook, LogSource, Wanted
+from litetui.tui.work.replication import ReplicateJob
 from litetui.units import format_clock
 
 ROWS = 6

@@ -11,7 +11,7 @@ from textual.widget import Widget
 from litetui.tui.glyphs import Glyphs
 from litetui.tui.textutil import clean, fit
 from litetui.tui.widgets.stats import wrap
-from litetui.tui.write_plan import Item
+from litetui.tui.work.write_plan import Item
 
 LABEL = 10
 

@@ -10,9 +10,9 @@ from textual.content import Content
 from textual.geometry import Size
 from textual.widget import Widget
 
-from litetui.tui.axis import Axis, Bar, drawn
 from litetui.tui.glyphs import Glyphs
 from litetui.tui.textutil import clean, cut_end, fit
+from litetui.tui.timeline.axis import Axis, Bar, drawn
 
 
 class TimeBars(Widget):

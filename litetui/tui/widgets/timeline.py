@@ -23,9 +23,9 @@ from litetui.tui.textutil import clean, cut_end
 from litetui.units import offset_ns
 
 if TYPE_CHECKING:
-    from litetui.tui.timeline import Timeline
-    from litetui.tui.timeline_picture import Picture, Range
-    from litetui.tui.timeline_points import Note, Spot
+    from litetui.tui.timeline.model import Timeline
+    from litetui.tui.timeline.picture import Picture, Range
+    from litetui.tui.timeline.points import Note, Spot
 
 ROOMY_HEIGHT = 40  # rows of the terminal from which on the text is always there
 MARGIN = 21  # cells to the right of the picture: "peak 999.9 MB/340 ms"
@@ -68,7 +68,7 @@ class TimelineView(Widget, can_focus=True):
         was, way = self.here, self.way
         kept: int | None = None
         if same and timeline is not None and self.timeline is not None and 0 <= self.cursor < len(self.timeline) - 1:
-            from litetui.tui.timeline_points import find
+            from litetui.tui.timeline.points import find
 
             x = int(self.timeline.x[self.cursor])
             kept = find(timeline, was) if was is not None else None
@@ -91,7 +91,7 @@ class TimelineView(Widget, can_focus=True):
         self.cursor = point
         self.way = ()
         if self.timeline is not None and self.shown is not None and point >= 0:
-            from litetui.tui.timeline_picture import following
+            from litetui.tui.timeline.picture import following
 
             self.shown = following(self.shown, self._full(self.timeline), int(self.timeline.x[point]))
         self.post_message(self.Moved())
@@ -107,7 +107,7 @@ class TimelineView(Widget, can_focus=True):
         """What the cursor stands on."""
         if self.timeline is None or self.cursor < 0:
             return None
-        from litetui.tui.timeline_points import spot
+        from litetui.tui.timeline.points import spot
 
         return spot(self.timeline, self.cursor)
 
@@ -117,7 +117,7 @@ class TimelineView(Widget, can_focus=True):
         return self.has_focus or self.app.size.height >= ROOMY_HEIGHT
 
     def _full(self, timeline: Timeline, now: int | None = None) -> Range:
-        from litetui.tui.timeline_picture import whole
+        from litetui.tui.timeline.picture import whole
 
         return whole(timeline, self.settings.now_ns() if now is None else now)
 
@@ -160,7 +160,7 @@ class TimelineView(Widget, can_focus=True):
         self._zoom(2.0)
 
     def _zoom(self, factor: float) -> None:
-        from litetui.tui.timeline_picture import following, zoomed
+        from litetui.tui.timeline.picture import following, zoomed
 
         if self.timeline is None or self.cursor < 0:
             return
@@ -222,7 +222,7 @@ class TimelineView(Widget, can_focus=True):
         return Content("\n").join(lines)
 
     def _picture(self, timeline: Timeline, now: int) -> Picture:
-        from litetui.tui.timeline_picture import draw
+        from litetui.tui.timeline.picture import draw
 
         shown = self.shown or self._full(timeline, now)
         made_of = (id(timeline), shown, self._width, self.cursor, offset_ns(shown[0]))
@@ -269,7 +269,7 @@ class TimelineView(Widget, can_focus=True):
 
     def _text(self, timeline: Timeline, now: int) -> list[Content]:
         """What stands at the cursor, in its two lines."""
-        from litetui.tui.timeline_points import beside_words, evidence_words, nothing_words, point_words
+        from litetui.tui.timeline.points import beside_words, evidence_words, nothing_words, point_words
 
         width = self.size.width - 1
         if self.cursor < 0:

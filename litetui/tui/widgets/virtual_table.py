@@ -10,9 +10,9 @@ from textual import events
 from textual.message import Message
 
 from litetui.tui import keys
-from litetui.tui.arranged import Arranged, base_of
 from litetui.tui.glyphs import Glyphs
-from litetui.tui.sources import Cell, Column, Source
+from litetui.tui.tables.arranged import Arranged, base_of
+from litetui.tui.tables.sources import Cell, Column, Source
 from litetui.tui.textutil import clean, fit
 from litetui.tui.widgets.row_view import RowView, Span
 from litetui.units import zone_heading

@@ -1,0 +1,1 @@
+"""The command line after `:`: words and places."""

@@ -1,0 +1,1 @@
+"""What tables show: rows on demand, sorted, filtered, followed and exported."""

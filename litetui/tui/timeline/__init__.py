@@ -1,0 +1,1 @@
+"""The timeline: its model, its picture, and its place in the browser."""

@@ -1,0 +1,1 @@
+"""What the session does to a replica: its jobs, their plans, rows, logs and words."""

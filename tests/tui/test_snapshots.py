@@ -53,14 +53,14 @@ def opened(golden: Golden, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Lit
     """An app on a golden replica, whose path is the same wherever the tests run."""
 
     def make(name: str, *, ascii: bool = False, database: str | None = None) -> LitetuiApp:
-        real_open = detect.open_any
+        real_find = detect._find
 
-        def open_under_another_name(path: str, *, listed: bool = True) -> FileReplica | LTXReplica:
-            replica = real_open(path, listed=listed)
+        def find_under_another_name(path: str) -> FileReplica:
+            replica = real_find(path)
             replica.path = "/var/lib/replica"  # what is shown; the bytes lie where its storage knows
             return replica
 
-        monkeypatch.setattr(detect, "open_any", open_under_another_name)
+        monkeypatch.setattr(detect, "_find", find_under_another_name)
         monkeypatch.setattr(restore, "propose_output", lambda _: "/var/tmp/app-restored.db")
         monkeypatch.setattr(preview, "_free", lambda _: 38_000_000_000)
         monkeypatch.setattr(drill, "free_bytes", lambda _: 38_000_000_000)

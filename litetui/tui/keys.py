@@ -34,7 +34,7 @@ class Action:
     group: str
     where: str = "browser"
     act: str = ""
-    rank: int | None = None
+    rank: float | None = None
     panes: tuple[str, ...] = ()
     why_not: WhyNot = lambda _: ""
     word: str = ""
@@ -157,7 +157,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("point_last", ("end", "G"), "last point", "in the timeline: the last restore point", TIMELINE,
            "timeline", "point_last", why_not=reasons.timeline),
     Action("cancel", ("x",), "cancel job", "cancel the job under the cursor, or the only one that runs",
-           JOBS, rank=3, panes=("jobs",), why_not=reasons.cancel),
+           JOBS, rank=0.3, panes=("jobs",), why_not=reasons.cancel),
     Action("log_level", ("m",), "level", "in the log: hide details, then all but warnings, then all but errors", JOBS,
            rank=2, panes=("log",), why_not=reasons.log),
     Action("log_job", ("b",), "one job", "in the log: only lines of the job under the cursor, or of all again", JOBS,

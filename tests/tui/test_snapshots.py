@@ -19,13 +19,12 @@ from litetui.ops.retention import planning
 from litetui.replica import detect
 from litetui.replica.file import FileReplica
 from litetui.replica.ltx import LTXReplica
-from litetui.replica.types import Pos
 from litetui.tui import preview
 from litetui.tui.app import LitetuiApp
 from litetui.tui.screens import restore
 from litetui.tui.screens.write import WriteDialog
 from litetui.tui.work import write_plan
-from tests.tui.fakes import DATABASE, StandingReplication, attached, new_generation_plan
+from tests.tui.fakes import DATABASE, attached, new_generation_plan
 from tests.tui.helpers import SETTINGS, Session
 from tests.tui.ltx_files import make_replica
 
@@ -100,22 +99,6 @@ def test_picture(
 
 
 NEWEST = "37a3dbace36f1ae1"
-
-
-def test_picture_of_a_replication(snap_compare: SnapCompare, opened: Callable[..., LitetuiApp]) -> None:
-    app = opened("v03-multi-gen", database=DATABASE)
-    job = StandingReplication("/var/lib/replica", Pos(NEWEST, 3, 148352), SETTINGS.now_ns())
-
-    async def run(pilot: Pilot[Any]) -> None:
-        ui = Session(app, pilot)
-        await ui.idle()
-        app.submit(job)
-        await ui.until(lambda: len(app.browser.log_pane.lines) == 2)
-        await ui.press("j", "3")
-
-    with attached(NEWEST):
-        assert snap_compare(app, terminal_size=(120, 36), run_before=run)
-    job.release.set()
 
 
 def test_picture_of_a_plan(snap_compare: SnapCompare, opened: Callable[..., LitetuiApp]) -> None:

@@ -60,7 +60,12 @@ class UsageError(LitetuiError):
 
 
 class NotAReplicaError(LitetuiError):
-    """The path holds no replica; the hint says what it may be instead."""
+    """The path holds no replica; the hint says what it may be instead.
+
+    meant  the path of the replica that is meant, as far as that can be told, else ""
+    """
+
+    meant = ""
 
 
 class NoSuchTargetError(LitetuiError):

@@ -180,6 +180,11 @@ def _day(at: datetime, today: datetime) -> str:
     return f"{at.day} {at.strftime('%b')}" + ("" if at.year == today.year else f" {at.year}")
 
 
+def counted(count: int, noun: str) -> str:
+    """`1 file`, `1,200 files`."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
 def format_size(size: int) -> str:
     """Bytes for people: `824.3 kB`."""
     import humanize

@@ -64,6 +64,7 @@ def test_what_is_no_time(text: str) -> None:
 
 
 def test_words_for_people() -> None:
+    assert [units.counted(n, "frame") for n in (0, 1, 2)] == ["0 frames", "1 frame", "2 frames"]
     assert units.format_size(824_300) == "824.3 kB"
     assert units.format_size(1) == "1 B"
     assert units.format_size(0) == "0 B"

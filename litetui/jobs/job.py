@@ -169,10 +169,18 @@ class Job:
         except BaseException as unknown:  # noqa: BLE001  (a job's thread is the last that can turn it into words)
             self.log("".join(traceback.format_exception(unknown)), "debug")
             error = unexpected(self.kind, unknown)
-        state = State.DONE
         if error is not None:
-            state = State.CANCELLED if isinstance(error, Cancelled) else State.FAILED
-            self.log(str(error), "warning" if state is State.CANCELLED else "error")
+            self.fail(error)
+        else:
+            self._end(State.DONE, result, None)
+
+    def fail(self, error: LitetuiError) -> None:
+        """End without a result."""
+        state = State.CANCELLED if isinstance(error, Cancelled) else State.FAILED
+        self.log(str(error), "warning" if state is State.CANCELLED else "error")
+        self._end(state, None, error)
+
+    def _end(self, state: State, result: Any, error: LitetuiError | None) -> None:
         with self._lock:
             self.result = result
             self.error = error

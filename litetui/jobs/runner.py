@@ -93,7 +93,11 @@ class Runner:
                 continue
             self._active[job.id] = job
             started.append(job)
-            Thread(target=self._run, args=(job,), name=f"job-{job.id}-{job.kind}", daemon=True).start()
+            try:
+                Thread(target=self._run, args=(job,), name=f"job-{job.id}-{job.kind}", daemon=True).start()
+            except RuntimeError as error:  # the system has no thread left
+                del self._active[job.id]
+                job.fail(LitetuiError(job.kind, str(error), hint="end other programs, or raise the limit: ulimit -u"))
         return started
 
     def _obstacle(self, job: Job, ahead: list[Job]) -> Job | None:
@@ -137,7 +141,6 @@ class Load:
         self.path = path
         self.result: Any = None
         self.error: LitetuiError | None = None
-        self.finished = False
         self.started = time.monotonic()
         self.seconds = 0.0
         self._work = work
@@ -164,5 +167,4 @@ class Load:
         except Exception as unknown:  # noqa: BLE001  (the last that can turn it into words)
             self.error = unexpected(f"load {self.key}", unknown)
         self.seconds = time.monotonic() - self.started
-        self.finished = True
         self._done(self)

@@ -6,19 +6,19 @@ Pure: it opens no file. What only bytes can tell is left to `settle`.
 from __future__ import annotations
 
 import shlex
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from litetui.errors import DamageError, LitetuiError, NoSuchTargetError, UnreadableError
 from litetui.format import wal
+from litetui.ops.others import other_generation, points_around
 from litetui.ops.target import Target
 from litetui.replica.catalog import SEGMENT, WALTable
 from litetui.replica.file import FileReplica
 from litetui.replica.types import Pos, SnapshotInfo, TimeRange
-from litetui.units import format_age, format_size, format_time, printable
+from litetui.units import format_size, format_time, printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ def choose_generation(replica: FileReplica, target: Target) -> str:
     for generation, span in spans:
         if target.timestamp_ns in span:
             return generation
-    raise _outside(replica, spans, target.timestamp_ns)
+    raise _outside(replica, spans, target)
 
 
 def _check_newest(replica: FileReplica, end_ns: int) -> None:
@@ -154,7 +154,9 @@ def _check_readable(replica: FileReplica, generations: list[str], hint: str) -> 
                 raise UnreadableError("read", cause, hint=hint or finding.hint)
 
 
-def _outside(replica: FileReplica, spans: list[tuple[str, TimeRange]], ns: int) -> NoSuchTargetError:
+def _outside(replica: FileReplica, spans: list[tuple[str, TimeRange]], target: Target) -> NoSuchTargetError:
+    """No file is of that time: between, before or after those that were looked at."""
+    ns = target.timestamp_ns or 0
     before = max(((s.end_ns, g) for g, s in spans if s.end_ns < ns), default=None)
     after = min(((s.start_ns, g) for g, s in spans if s.start_ns > ns), default=None)
     parts = []
@@ -162,13 +164,36 @@ def _outside(replica: FileReplica, spans: list[tuple[str, TimeRange]], ns: int) 
         parts.append(f"{before[1]} ends at {format_time(before[0])}")
     if after:
         parts.append(f"{after[1]} begins at {format_time(after[0])}")
-    nearest = min((p[0] for p in (before, after) if p), key=lambda at: abs(at - ns), default=ns)
-    return NoSuchTargetError(
-        "restore",
-        f"no generation holds {format_time(ns)}: {', '.join(parts)}",
-        path=replica.path,
-        hint=f"the nearest restore point: --timestamp {format_time(nearest)}",
-    )
+    words = f"no generation holds {format_time(ns)}: {', '.join(parts)}"
+    if (named := target.generation) is not None:
+        words = f"generation {named} does not hold {format_time(ns)}: it {parts[0].removeprefix(named).strip()}"
+    return NoSuchTargetError("restore", words, path=replica.path, hint=_nearest(replica, [g for g, _ in spans], target))
+
+
+def _nearest(replica: FileReplica, generations: list[str], target: Target) -> str:
+    """What can be restored instead of a time: the restore point next to it, and the other generation that has it."""
+    ns, named = target.timestamp_ns or 0, target.generation
+    points = [p for p in points_around(replica, generations, ns) if p is not None]
+    holds = holding(replica, ns) if named else None
+    hints = []
+    if points:
+        nearest = min(points, key=lambda point: abs(point.time_ns - ns))
+        words = f"--generation {named} " if named else ""
+        hints.append(f"the nearest restore point: {words}--timestamp {format_time(nearest.time_ns)}")
+    elif named and holds is None:
+        hints.append(other_generation(replica, named))
+    if holds is not None:
+        hints.append(f"{holds} holds that time: --generation {holds} --timestamp {format_time(ns)}")
+    return "; ".join(hints)
+
+
+def holding(replica: FileReplica, ns: int) -> str | None:
+    """The generation that a time is restored from where none is named, None where none leads there by its names."""
+    try:
+        found = plan(replica, Target(timestamp_ns=ns))
+    except LitetuiError:
+        return None
+    return found.generation if found.fault is None else None
 
 
 def last_file(replica: FileReplica, generation: str, table: WALTable, target: Target) -> tuple[int, int]:
@@ -176,7 +201,7 @@ def last_file(replica: FileReplica, generation: str, table: WALTable, target: Ta
     snapshots = replica.snapshots(generation)
     newest = max([s.index for s in snapshots] + ([int(table.index[-1])] if len(table) else []), default=-1)
     if target.timestamp_ns is not None:
-        _check_time(replica, generation, target.timestamp_ns)
+        _check_time(replica, generation, target)
         rows = np.flatnonzero(table.mtime_ns <= target.timestamp_ns)
         candidates = [s.index for s in snapshots if s.created_ns <= target.timestamp_ns]
         snapshot = max(candidates, default=-1)
@@ -203,7 +228,7 @@ def last_file(replica: FileReplica, generation: str, table: WALTable, target: Ta
     return target.index, rows_of.start + max(before, 1) - 1
 
 
-def _check_time(replica: FileReplica, generation: str, ns: int) -> None:
+def _check_time(replica: FileReplica, generation: str, target: Target) -> None:
     span = replica.generation_stats(generation).times
     if span is None:
         raise NoSuchTargetError(
@@ -212,8 +237,8 @@ def _check_time(replica: FileReplica, generation: str, ns: int) -> None:
             path=replica.path,
             hint=f"see: litetui generations {printable(replica.path)}",
         )
-    if ns not in span:
-        raise _outside(replica, [(generation, span)], ns)
+    if target.timestamp_ns not in span:
+        raise _outside(replica, [(generation, span)], replace(target, generation=generation))
 
 
 def plan_to(
@@ -251,7 +276,9 @@ def plan_to(
     until = int(wals.mtime_ns[-1]) if len(wals) else snapshot.created_ns
     if whole_time and len(wals):
         until = int(wals.mtime_ns[wals.mtime_ns <= (target.timestamp_ns or 0)].max())
-    after = table.take(rows > max(row, -1)) if row >= 0 else table.take(table.index >= index)
+    after = table.take(rows > row) if row >= 0 else table.take(table.index >= index)
+    if len(wals):
+        until = counts_from(replica, generation, until, after)
     return RestorePlan(
         replica,
         target,
@@ -331,6 +358,13 @@ def _missing_wal(replica: FileReplica, generation: str, index: int) -> DamageErr
     )
 
 
+def counts_from(replica: FileReplica, generation: str, until_ns: int, after: WALTable) -> int:
+    """The time that gives a state: where all WAL files up to it are older than the first snapshot, that snapshot's
+    (ops.restorable)."""
+    first = replica.snapshots(generation)[0].created_ns
+    return first if until_ns < first and (not len(after) or int(after.mtime_ns[0]) > first) else until_ns
+
+
 def _no_snapshot(replica: FileReplica, target: Target, generation: str, index: int) -> LitetuiError:
     snapshots = replica.snapshots(generation)
     if snapshots:
@@ -349,15 +383,3 @@ def _no_snapshot(replica: FileReplica, target: Target, generation: str, index: i
         path=replica.path,
         hint=other_generation(replica, generation),
     )
-
-
-def other_generation(replica: FileReplica, generation: str) -> str:
-    """The newest other generation that may be restored, in words."""
-    for other in replica.generations():
-        if other != generation and replica.snapshots(other):
-            at = replica.generation_stats(other).updated_ns or 0
-            return (
-                f"the newest other generation with a snapshot is {other}, which ends at {format_time(at)} "
-                f"({format_age(at, time.time_ns())}): --generation {other}"
-            )
-    return "no other generation of this replica has a snapshot"

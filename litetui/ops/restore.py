@@ -35,6 +35,9 @@ _ATTEMPTS = 4  # while Litestream removes files that a plan names
 
 @dataclass(frozen=True, slots=True)
 class RestoreResult(Generic[P]):
+    """What was restored. `integrity_check` is "ok" or "skipped", `checked_with` which check of SQLite's was asked for:
+    "none", "quick" or "full"."""
+
     plan: P
     output: str
     database_size: int
@@ -42,6 +45,7 @@ class RestoreResult(Generic[P]):
     bytes_read: int
     pages_written: int
     integrity_check: str
+    checked_with: str
     mode: int
     owner: str
     moved: tuple[str, ...]
@@ -159,6 +163,7 @@ def _run(
         plan_.bytes_to_read,
         file.pages_written,
         checked,
+        integrity_check,
         mode,
         owner,
         tuple(moved),

@@ -16,8 +16,9 @@ from litetui.format import wal
 from litetui.jobs.progress import CancelToken, Reporter
 from litetui.ops import reach
 from litetui.ops.frames import FrameTable, best_form, has_just_begun, read_frames
+from litetui.ops.others import other_generation
 from litetui.ops.pages import expected_size, snapshot_header
-from litetui.ops.plan import RestorePlan, describe_rest_of, last_file, one_form, other_generation, plan_to
+from litetui.ops.plan import RestorePlan, counts_from, describe_rest_of, last_file, one_form, plan_to
 from litetui.ops.target import Target
 from litetui.replica.catalog import WALTable
 from litetui.replica.types import Pos
@@ -285,7 +286,10 @@ def _end_at_position(plan_: RestorePlan, frames: FrameTable) -> tuple[RestorePla
         wals = wals.take((wals.index < frames.index) | (wals.offset < offset))
         size = int(done.database_pages[at]) * frames.page_size
         left_out = describe_rest_of(plan_, frames.index, offset, len(ends) - at - 1)
-        return replace(plan_, wals=wals, until_ns=int(wals.mtime_ns[-1]), left_out=left_out), size
+        table = plan_.replica.wals(plan_.generation)
+        after = table.take((table.index > frames.index) | ((table.index == frames.index) & (table.offset >= offset)))
+        until = counts_from(plan_.replica, plan_.generation, int(wals.mtime_ns[-1]), after)
+        return replace(plan_, wals=wals, until_ns=until, left_out=left_out), size
     if frames.problem is not None and (frames.problem.offset or 0) < offset:
         raise frames.problem
     near = [int(ends[i]) for i in (at - 1, at) if 0 <= i < len(ends)]

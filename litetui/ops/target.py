@@ -1,4 +1,4 @@
-"""What a restore is asked for: the values, their text, and the restore points around a time."""
+"""What a restore is asked for: the values and their text."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 
-import numpy as np
-
 from litetui.errors import UsageError
 from litetui.format.position import TXID
-from litetui.replica.file import FileReplica
 from litetui.replica.types import Pos
 from litetui.units import NS, parse_duration, parse_time
 
@@ -49,18 +46,6 @@ class Target:
 def option(pos: Pos) -> str:
     """How the command line names the state at a position, or of a v0.5 replica after a TXID."""
     return f"--txid {pos}" if isinstance(pos, TXID) else f"--position {pos}"
-
-
-@dataclass(frozen=True, slots=True)
-class RestorePoint:
-    """A state that the replica's files lead to: the index and, where the file is a segment, the offset it begins at.
-
-    `time_ns` is the time of the file that carries it; `what` names the file in a word or two.
-    """
-
-    index: int
-    time_ns: int
-    what: str
 
 
 def parse_index(text: str) -> int:
@@ -110,7 +95,7 @@ def parse_target(text: str, *, now_ns: int, generation: str | None = None, zone:
         raise UsageError(
             "read the target",
             f"{text!r} is no target",
-            hint="write 10m, 14:03, a time, an index (8 hex digits), a position, last-good, or nothing for the latest",
+            hint="write 10m, 14:03, a time, an index (8 hex digits), a position, a generation, last-good, or nothing for the latest",
         ) from None
 
 
@@ -136,20 +121,3 @@ def _short_time(m: re.Match[str], now_ns: int, zone: tzinfo | None) -> int:
 def _in_zone(text: str, zone: tzinfo | None) -> datetime:
     moment = datetime.fromisoformat(text)
     return moment.astimezone() if zone is None else moment.replace(tzinfo=zone)
-
-
-def restore_points_around(
-    replica: FileReplica, generation: str, timestamp_ns: int
-) -> tuple[RestorePoint | None, RestorePoint | None]:
-    """The last restore point at or before a time and the first after it, by the times of files."""
-    table = replica.wals(generation)
-    points = [RestorePoint(s.index, s.created_ns, "snapshot") for s in replica.snapshots(generation)]
-    if len(table):
-        before = np.flatnonzero(table.mtime_ns <= timestamp_ns)
-        after = np.flatnonzero(table.mtime_ns > timestamp_ns)
-        rows = ([int(before[-1])] if len(before) else []) + ([int(after[0])] if len(after) else [])
-        points += [RestorePoint(int(table.index[r]), int(table.mtime_ns[r]), table[r].name) for r in rows]
-    early = [p for p in points if p.time_ns <= timestamp_ns]
-    late = [p for p in points if p.time_ns > timestamp_ns]
-    key = lambda p: p.time_ns  # noqa: E731
-    return max(early, key=key, default=None), min(late, key=key, default=None)

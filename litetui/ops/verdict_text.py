@@ -6,7 +6,7 @@ from typing import Any
 
 from litetui.ops.verdict import LTX, GenerationReport, Report
 from litetui.replica.types import Finding
-from litetui.units import format_duration, format_size, format_time, printable
+from litetui.units import counted, format_duration, format_size, format_time, printable
 
 _GLYPHS = {"error": "ERROR", "warning": "warning", "info": "info"}
 
@@ -87,11 +87,12 @@ def read(report: Report) -> str:
     checked = report.checked
     seconds = format_duration(report.ended_ns - report.started_ns)
     if report.depth == "names":
-        return f"names only: no file was opened ({checked.files} files, {seconds})"
-    what = f"{checked.frames} frames in {checked.transactions} transactions"
+        return f"names only: no file was opened ({counted(checked.files, 'file')}, {seconds})"
+    what = f"{counted(checked.frames, 'frame')} in {counted(checked.transactions, 'transaction')}"
     if any(one.generation == LTX for one in report.generations):
-        what = f"{checked.frames} " + ("pages" if len(report.generations) == 1 else "frames and pages")
-    return f"{checked.files} files, {format_size(checked.bytes)}, {what} were read in {seconds}"
+        alone = len(report.generations) == 1
+        what = counted(checked.frames, "page") if alone else f"{checked.frames} frames and pages"
+    return f"{counted(checked.files, 'file')}, {format_size(checked.bytes)}, {what} were read in {seconds}"
 
 
 def _generation_lines(one: GenerationReport) -> list[str]:

@@ -87,8 +87,10 @@ def _find(path: str | os.PathLike[str]) -> FileReplica:
 _META_HINT = "the replica's path is in litestream.yml, under replicas"
 
 
-def _not(path: str, cause: str, hint: str) -> NotAReplicaError:
-    return NotAReplicaError("open the replica", cause, path=path, hint=hint)
+def _not(path: str, cause: str, hint: str, meant: str = "") -> NotAReplicaError:
+    error = NotAReplicaError("open the replica", cause, path=path, hint=hint)
+    error.meant = meant
+    return error
 
 
 def _is_meta(path: str, listing: list[str]) -> bool:
@@ -96,7 +98,8 @@ def _is_meta(path: str, listing: list[str]) -> bool:
     return "generation" in listing or (name.startswith(".") and name.endswith("-litestream"))
 
 
-def _what_file(path: str, size: int) -> tuple[str, str]:
+def _what_file(path: str, size: int) -> tuple[str, ...]:
+    """What a file is instead, what to do, and which replica is meant, if any."""
     folder, name = os.path.split(path)
     beside = os.path.join(folder, f".{name}-litestream")
     if name.endswith(_DATABASE) or os.path.exists(path + "-wal") or os.path.isdir(beside):
@@ -108,28 +111,35 @@ def _what_file(path: str, size: int) -> tuple[str, str]:
                 paths = [p for p in _CONFIG_PATH.findall(file.read(1 << 20)) if os.path.isdir(p)]
         except OSError:
             paths = []
-        hint = f"open the folder of a replica: litetui {paths[0]}" if paths else "open the folder of a replica instead"
-        return "this is a configuration, not a replica", hint
+        hint = "open the folder of a replica" + (f": {_command(paths[0])}" if paths else " instead")
+        return "this is a configuration, not a replica", hint, *paths[:1]
     parsed = names.parse_wal(name) or names.parse_snapshot(name)
     if parsed is not None:
-        return "this is one file of a replica", f"open the replica's folder: litetui {_root_above(path)}"
+        root = _root_above(path)
+        return "this is one file of a replica", f"open the replica's folder: {_command(root)}", root
     return f"this is a file ({size} bytes), not a replica's folder", "a replica is a folder that holds generations/"
 
 
-def _what_folder(path: str, listing: list[str]) -> tuple[str, str]:
+def _command(path: str) -> str:
+    return f"litetui {shlex.quote(printable(path))}"
+
+
+def _what_folder(path: str, listing: list[str]) -> tuple[str, ...]:
+    """The same of a folder."""
     if is_ltx(path):
         cause = "this is a replica of Litestream v0.5: it has LTX files, and no generations, snapshots and WALs of v0.3"
         return cause, f"litetui info, ltx, restore and validate read it: litetui ltx {shlex.quote(printable(path))}"
     root = _root_above(path)
     if root != path:
-        return "this is a folder inside a replica", f"open the replica itself: litetui {root}"
+        return "this is a folder inside a replica", f"open the replica itself: {_command(root)}", root
     if not listing:
         return "this folder is empty", "Litestream has not written here yet, or the path is another one"
-    below = [n for n in listing if os.path.isdir(os.path.join(path, n, "generations"))]
+    below = [n for n in listing if any(_has(os.path.join(path, n), kind) for kind in ("generations", "ltx"))]
     below = [n for n in below if not _is_meta(os.path.join(path, n), os.listdir(os.path.join(path, n)))]
     if below:
         more = f" ({len(below)} replicas are below it)" if len(below) > 1 else ""
-        return f"this is the folder above a replica{more}", f"open it: litetui {os.path.join(path, below[0])}"
+        first = os.path.join(path, below[0])
+        return f"this is the folder above a replica{more}", f"open it: {_command(first)}", first
     return "this folder holds no generations/, no ltx/, and is no replica", "a replica holds one of them"
 
 

@@ -37,6 +37,8 @@ class Changes:
 class Inotify:
     """Watches folders, none below them. Raises OSError where the system has none to give (ENOSPC, EMFILE, ENOSYS)."""
 
+    fd = -1
+
     def __init__(self) -> None:
         self._libc = ctypes.CDLL(None, use_errno=True)
         if not hasattr(self._libc, "inotify_init1"):
@@ -82,15 +84,18 @@ class Inotify:
         while at < len(data):
             watch, mask, _, length = _EVENT.unpack_from(data, at)
             at += _EVENT.size + length
-            if mask & _IGNORED:
-                self._folders.pop(watch, None)
-            folder = self._folders.get(watch)
-            if mask & (_Q_OVERFLOW | _LEFT) or (mask & _ISDIR and mask & ~(_ISDIR | _ATTRIB)):
+            if mask & _IGNORED and watch not in self._folders:
+                continue  # we left it ourselves
+            folder = self._folders.pop(watch, None) if mask & _IGNORED else self._folders.get(watch)
+            if mask & (_Q_OVERFLOW | _LEFT | _ISDIR):  # of a folder also its mode: it may be readable now
                 changes.folders = True
-            elif folder is not None and not mask & _ISDIR:
+            elif folder is not None:
                 name = os.fsdecode(data[at - length : at].rstrip(b"\0"))
                 if name:
                     changes.names.setdefault(folder, set()).add(name)
+
+    def __del__(self) -> None:
+        self.close()  # also where the answer of a look that was made with it is not wanted any more
 
     def close(self) -> None:
         if self.fd >= 0:

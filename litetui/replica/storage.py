@@ -12,6 +12,7 @@ import pwd
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from types import TracebackType
 
 import numpy as np
@@ -22,6 +23,7 @@ from litetui.replica.types import Finding
 
 I64 = npt.NDArray[np.int64]
 GONE, NO_FILE = -1, -2
+_SOME = 16_384  # names that are counted at once
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # a FIFO under a WAL's name must not hold us for ever
 
 
@@ -79,7 +81,8 @@ class LocalStorage:
 
     def __init__(self, root: str) -> None:
         self.root = root
-        self.looked_at = 0  # how many files' sizes and times were read, about: for whoever waits for a million of them
+        self.listed = 0  # how many names were read: for whoever waits for a million of them
+        self.looked_at = 0  # how many files' sizes and times were read, about
 
     def path(self, path: str) -> str:
         """The full path, for messages and for other programs."""
@@ -87,12 +90,17 @@ class LocalStorage:
 
     def names(self, folder: str) -> list[str]:
         """The names in a folder, in no order; [] where there is no such folder. Raises UnreadableError."""
+        found: list[str] = []
         try:
-            return os.listdir(self.path(folder))
+            with os.scandir(self.path(folder)) as entries:
+                while some := [entry.name for entry in islice(entries, _SOME)]:
+                    found += some
+                    self.listed += len(some)
         except FileNotFoundError:
             return []
         except OSError as error:
             raise unreadable(error, self.path(folder)) from None
+        return found
 
     def is_folder(self, path: str) -> bool:
         return os.path.isdir(self.path(path))
@@ -215,6 +223,10 @@ def unreadable(error: OSError, path: str) -> LitetuiError:
         detail = f" ({blocked} belongs to {owner}, mode {mode})" if owner else ""
         return UnreadableError("read", f"permission denied{detail}", path=path, hint=hint)
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        gone = _gone_part(path)
+        if gone != path and not {"generations", "ltx"} & set(gone.split(os.sep)):
+            hint = "the whole folder was moved or removed, or a mount went: bring it back, then read the replica again"
+            return ChangedError("read", f"the folder {gone} is not there any more", path=path, hint=hint)
         hint = "another process may have removed it (retention, a compression): read the replica again"
         return ChangedError("read", "it is not there any more", path=path, hint=hint)
     if error.errno in (errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENOTCONN, errno.ETIMEDOUT):
@@ -234,6 +246,14 @@ def describe_owner(path: str) -> tuple[str, str]:
     except KeyError:
         owner = f"#{info.st_uid}"
     return owner, f"{stat.S_IMODE(info.st_mode):o}"
+
+
+def _gone_part(path: str) -> str:
+    """The path, or the highest folder on the way to it that is not there."""
+    gone = os.path.abspath(path)
+    while not os.path.lexists(parent := os.path.dirname(gone)):
+        gone = parent
+    return gone
 
 
 def _blocked_part(path: str) -> str:

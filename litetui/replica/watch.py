@@ -60,6 +60,7 @@ class ReplicaWatch:
         self._lock = threading.Lock()
         self._sure = False  # whether the last look came to its end, so that the kernel's news complete it
         self._closing = False
+        self.behind = False  # something is new that is not shown yet; who shows it says so here
 
     @property
     def fd(self) -> int | None:
@@ -79,12 +80,14 @@ class ReplicaWatch:
     def refresh(self, *, whole: bool = False) -> bool:
         """Look for changes; whether there are any. `whole`: in every folder, whatever the kernel told. Raises
         LitetuiError, ChangedError where the replica is gone."""
-        with self._lock:
-            try:
-                return self._refresh(whole)
-            finally:
-                if self._closing:
-                    self._stop()
+        try:
+            with self._lock:
+                changed = self._refresh(whole)
+                self.behind = self.behind or changed
+                return changed
+        finally:
+            if self._closing:
+                self.close()
 
     def _refresh(self, whole: bool) -> bool:
         changes = self._inotify.take() if self._inotify is not None else Changes(folders=True)
@@ -95,9 +98,10 @@ class ReplicaWatch:
             changed = self.replica.refresh()
             while self._follow():
                 changed = self.replica.refresh() or changed
-        elif changes:
+        if changes.names:  # also after a listing: what is overwritten in place leaves the time of its folder as it was
             start = len(os.path.join(self.replica.path, ""))
-            changed = self.replica.refresh(only={folder[start:]: names for folder, names in changes.names.items()})
+            only = {folder[start:]: names for folder, names in changes.names.items()}
+            changed = self.replica.refresh(only=only) or changed
         self._sure = True
         return changed
 

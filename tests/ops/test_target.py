@@ -2,17 +2,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from litetui.errors import UsageError
-from litetui.ops.target import Target, parse_index, parse_target, restore_points_around
-from litetui.replica.detect import open_replica
+from litetui.ops.target import Target, parse_index, parse_target
 from litetui.replica.types import Pos
 from litetui.units import parse_time
-from tests.build import GENERATION, SECOND, T0, usual_history, write_replica
+from tests.build import GENERATION, SECOND
 
 NOW = parse_time("2026-11-22T14:30:00Z")
 
@@ -111,17 +109,3 @@ def test_indexes_and_positions() -> None:
 def test_positions_are_ordered() -> None:
     g = GENERATION
     assert Pos(g, 1, 99) < Pos(g, 2, 0) < Pos(g, 2, 32) < Pos(g, 10, 0)
-
-
-def test_the_restore_points_around_a_time(tmp_path: Path) -> None:
-    replica = open_replica(write_replica(tmp_path / "r", usual_history()).root)
-    before, after = restore_points_around(replica, GENERATION, T0 + 3 * SECOND + 1)
-    assert before is not None
-    assert after is not None
-    assert (before.time_ns, after.time_ns) == (T0 + 3 * SECOND, T0 + 4 * SECOND)
-    before, after = restore_points_around(replica, GENERATION, T0 - 1)
-    assert before is None
-    assert after is not None
-    assert after.what == "snapshot"
-    before, after = restore_points_around(replica, GENERATION, T0 + 99 * SECOND)
-    assert after is None

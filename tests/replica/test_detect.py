@@ -22,11 +22,13 @@ def root(tmp_path: Path) -> Path:
     return write_replica(tmp_path / "backup/app", usual_history()).root
 
 
-def refused(path: Path | str) -> tuple[str, str]:
+def refused(path: Path | str, meant: Path | str = "") -> tuple[str, str]:
+    """Why it is no replica, and what to do; `meant`: the replica that is named."""
     with pytest.raises(NotAReplicaError) as caught:
         open_replica(path)
     assert caught.value.path == os.path.abspath(path)
     assert caught.value.hint
+    assert not meant or caught.value.meant == str(meant)
     return caught.value.cause, caught.value.hint
 
 
@@ -98,20 +100,20 @@ def test_a_configuration_names_a_replica(root: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("below", ["generations", f"generations/{GENERATION}", f"generations/{GENERATION}/wal",
                                    f"generations/{GENERATION}/snapshots"])  # fmt: skip
 def test_a_folder_inside_a_replica(root: Path, below: str) -> None:
-    cause, hint = refused(root / below)
+    cause, hint = refused(root / below, root)
     assert "inside a replica" in cause
     assert hint.endswith(f"litetui {root}")
 
 
 def test_a_file_of_a_replica(root: Path) -> None:
     for pattern in ("*.snapshot.lz4", "*.wal.lz4"):
-        cause, hint = refused(next(root.rglob(pattern)))
+        cause, hint = refused(next(root.rglob(pattern)), root)
         assert "one file of a replica" in cause
         assert hint.endswith(f"litetui {root}")
 
 
 def test_the_folder_above(root: Path) -> None:
-    cause, hint = refused(root.parent)
+    cause, hint = refused(root.parent, root)
     assert "above a replica" in cause
     assert hint.endswith(f"litetui {root}")
     write_replica(root.parent / "second", usual_history(1, 1))

@@ -13,11 +13,12 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 
-from litetui.errors import ChangedError
+from litetui.errors import ChangedError, UnreadableError
 from litetui.replica.file import FileReplica
 from litetui.replica.glance import Glance, glance
 from litetui.replica.inotify import Inotify
 from litetui.replica.ltx import LTXReplica
+from litetui.replica.storage import LocalStorage
 from litetui.replica.watch import LOCAL, ReplicaWatch, file_system
 from tests.build import GENERATION, compress, usual_history, write_replica
 
@@ -238,6 +239,43 @@ def test_file_systems_by_their_mounts(tmp_path: Path) -> None:
         assert file_system(str(path), str(mounts)) == kind, path
     assert file_system("/", str(tmp_path / "none")) == ""
     assert "nfs4" not in LOCAL
+
+
+def test_a_whole_look_sees_what_was_overwritten_in_place(watch: ReplicaWatch, root: Path) -> None:
+    first = sorted((root / "generations" / GENERATION / "wal").iterdir())[0]
+    first.write_bytes(first.read_bytes() + b"x")  # the time of its folder stays
+    assert watch.refresh(whole=True)
+    assert isinstance(watch.replica, FileReplica)
+    assert same(watch.replica, FileReplica(root))
+
+
+def test_a_glance_passes_over_what_cannot_be_read(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (root / "generations" / OTHER).write_bytes(b"a file with the name of a generation")
+    replica = FileReplica(root)
+    assert [one.name for one in glance(replica)] == [GENERATION]
+    listed = LocalStorage.names
+
+    def names(self: LocalStorage, folder: str) -> list[str]:
+        if folder.endswith("/wal"):
+            raise UnreadableError("read", "permission denied", path=folder)
+        return listed(self, folder)
+
+    monkeypatch.setattr(LocalStorage, "names", names)
+    assert [(one.snapshots > 0, one.files) for one in glance(replica)] == [(True, 0)]
+
+
+def test_a_folder_that_may_be_read_again_is_told(watch: ReplicaWatch, root: Path) -> None:
+    wals = root / "generations" / GENERATION / "wal"
+    with patch.object(LocalStorage, "stat_many", side_effect=UnreadableError("read", "permission denied")):
+        os.utime(wals)
+        put(wals / "00000009_00000000.wal.lz4")
+        assert watch.refresh()
+    replica = watch.replica
+    assert isinstance(replica, FileReplica)
+    assert replica.problems(GENERATION)
+    wals.chmod(0o700)
+    assert watch.refresh()
+    assert not replica.problems(GENERATION)
 
 
 def test_a_glance_counts_names(root: Path) -> None:

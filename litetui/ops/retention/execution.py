@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 
 import numpy as np
 
-from litetui.errors import Cancelled, OutputError
+from litetui.errors import Cancelled, OutputError, UnreadableError
 from litetui.format import names
 from litetui.jobs.progress import CancelToken, Reporter
 from litetui.ops import sync
@@ -27,13 +27,15 @@ _OPERATION = "enforce the retention"
 
 @dataclass(frozen=True, slots=True)
 class RetentionResult:
-    """What was done. A file that somebody else has deleted meanwhile is not in `deleted`."""
+    """What was done. A file that somebody else has deleted meanwhile is not in `deleted`. `free_bytes` is what the
+    replica's disk has left then, None where that cannot be told."""
 
     plan: RetentionPlan
     deleted: Items
     bytes_freed: int
     snapshot: SyncResult | None
     duration_s: float
+    free_bytes: int | None
 
 
 def run(
@@ -96,7 +98,10 @@ class _Run:
             self._exclusively(groups)
         if self.count:
             self.report.log(f"retention: deleted {self.count} files, {format_size(self.bytes)}, of {self.replica.path}")
-        return RetentionResult(plan_, Items(self.deleted), self.bytes, snapshot, time.monotonic() - began)
+        free = None
+        with suppress(UnreadableError):
+            free = free_bytes(self.replica)
+        return RetentionResult(plan_, Items(self.deleted), self.bytes, snapshot, time.monotonic() - began, free)
 
     # the new snapshot
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 def main() -> int:
     """Run the command line; the return value is the exit code."""
     words = sys.argv[1:]
-    if only_a_path(words) and sys.stdin.isatty() and sys.stdout.isatty():
+    if only_a_path(words) and has_terminal():
         return _open(words[0])
     from litetui.cli import run
 
@@ -23,10 +23,15 @@ def only_a_path(words: Sequence[str]) -> bool:
     return len(words) == 1 and os.sep in words[0] and not words[0].startswith("-")
 
 
+def has_terminal() -> bool:
+    """Whether there is one: keys come from stdin, the screen goes to stderr, what is said last to stdout."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()
+
+
 def _open(path: str) -> int:
     gc.disable()  # until the first frame: what is made until then is all kept
     try:
-        from litetui.tui.app import run_app
+        from litetui.tui.run import run_app
 
         return run_app(path)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  (told, with its exit code)

@@ -4,10 +4,8 @@ and grows while one looks."""
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,18 +35,14 @@ class LiveDemo:
 
 
 @contextmanager
-def live_demo() -> Iterator[LiveDemo]:
-    """A database with a gentle writer, and its replica with some history, in a temporary folder. Writer and folder go
-    with the context; the writer also ends by itself when this process does. Raises LitetuiError."""
-    folder = tempfile.mkdtemp(prefix="litetui-demo-")
-    try:
-        demo = _paths(folder)
-        with Writer(demo.database) as writer:
-            _make_history(demo, writer)
-            writer.tell("go")
-            yield demo
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+def live_demo(folder: str) -> Iterator[LiveDemo]:
+    """A database with a gentle writer, and its replica with some history, in an empty folder. The writer goes with the
+    context, and with this process; the folder stays. Raises LitetuiError."""
+    demo = _paths(folder)
+    with Writer(demo.database) as writer:
+        _make_history(demo, writer)
+        writer.tell("go")
+        yield demo
 
 
 def make_demo(folder: str) -> LiveDemo:

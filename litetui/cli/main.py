@@ -79,14 +79,16 @@ def _open(ctx: click.Context, replica: str, readonly: bool, ascii_only: bool, da
 
 
 def _run_app(path: str | None, database: str | None, *, readonly: bool, ascii_only: bool, demo: bool) -> int:
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    from litetui.__main__ import has_terminal
+
+    if not has_terminal():
         raise UsageError(
             "open the terminal UI",
             "this is no terminal",
             hint="use a command: litetui info REPLICA (litetui --help lists them)",
         )
     gc.disable()  # until the first frame: what is made until then is all kept
-    from litetui.tui.app import run_app
+    from litetui.tui.run import run_app
 
     return run_app(path, readonly=readonly, ascii=ascii_only, demo=demo, database=database)
 

@@ -5,7 +5,6 @@ Threads only post messages. All state here is touched by the app's own thread al
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -40,9 +39,8 @@ class Bridge:
     def __init__(self, app: App[Any], runner: Runner) -> None:
         self.app = app
         self.runner = runner
-        self.idle = asyncio.Event()
-        self.idle.set()
         self._seen: dict[int, int] = {}
+        self._ended: set[int] = set()
         self._waiting: dict[str, _Waiting] = {}
         self._delayed: dict[str, Timer] = {}
         self._poll: Timer | None = None
@@ -52,10 +50,8 @@ class Bridge:
         """Begin to poll; called when the app is mounted."""
         self._poll = self.app.set_interval(POLL_SECONDS, self._look, pause=True)
 
-    def submit(self, job: Job) -> Job:
+    def submit(self, job: Job) -> None:
         self.runner.submit(job)
-        self._settle()
-        return job
 
     # loads
 
@@ -69,14 +65,13 @@ class Bridge:
         path: str,
         moved: Callable[[], int] | None = None,
     ) -> None:
-        """Run `work` in a thread and hand its result to `then`. A newer load of the key drops this answer. `moved`: a
-        number that grows while the reading goes on; without that, after ten seconds `fail` is told that there is no
-        answer, and the answer may still come."""
+        """Run `work` in a thread and hand its result to `then`. A newer load of the key drops this answer. `path`: what
+        is read, "" where nothing is. `moved`: a number that grows while the reading goes on; without that, after ten
+        seconds `fail` is told that there is no answer, and the answer may still come."""
         self.forget(key)
         load = Load(key, work, path=path, done=self._answered)
         timer = self.app.set_timer(NO_ANSWER_SECONDS, lambda: self._overdue(key, load))
         self._waiting[key] = _Waiting(load, then, fail, timer, moved)
-        self._settle()
         load.start()
 
     def delay(self, key: str, seconds: float, call: Callable[[], None]) -> None:
@@ -87,10 +82,8 @@ class Bridge:
         def now() -> None:
             self._delayed.pop(key, None)
             call()
-            self._settle()
 
         self._delayed[key] = self.app.set_timer(max(seconds, 0.001), now)
-        self._settle()
 
     def forget(self, key: str) -> None:
         """No answer to this key is wanted any more."""
@@ -98,10 +91,18 @@ class Bridge:
             waiting.timer.stop()
         if (timer := self._delayed.pop(key, None)) is not None:
             timer.stop()
-        self._settle()
 
     def loading(self, key: str) -> bool:
         return key in self._waiting
+
+    @property
+    def busy(self) -> bool:
+        """Whether a load, a delayed call or a job has still to come to its end, and be told. A replication that goes
+        its way has none."""
+        left = (job for job in self.runner.jobs if job.id not in self._ended)
+        return bool(self._waiting or self._delayed) or any(
+            not (isinstance(job, ReplicateJob) and job.steady and not job.state.ended) for job in left
+        )
 
     def waits(self, key: str) -> bool:
         """Whether a delayed call of this key is still to come."""
@@ -118,7 +119,6 @@ class Bridge:
             waiting.fail(load.error)
         else:
             waiting.then(load.result)
-        self._settle()
         return load.seconds
 
     def _answered(self, load: Load) -> None:
@@ -126,7 +126,7 @@ class Bridge:
 
     def _overdue(self, key: str, load: Load) -> None:
         waiting = self._waiting.get(key)
-        if waiting is None or waiting.load is not load:
+        if waiting is None or waiting.load is not load or not load.path:
             return
         if waiting.moved is not None and (now := waiting.moved()) != waiting.seen:
             waiting.seen = now
@@ -142,12 +142,13 @@ class Bridge:
     def job_changed(self, job: Job) -> None:
         """A job is in another state: poll while any is unfinished, and fetch the last lines of its log."""
         self._look()
+        if job.state.ended:
+            self._ended.add(job.id)
         if self._poll is not None:
             if self.runner.unfinished:
                 self._poll.resume()
             else:
                 self._poll.pause()
-        self._settle()
 
     def _look(self) -> None:
         lines = []
@@ -160,13 +161,3 @@ class Bridge:
             self.app.post_message(LogLines(sorted(lines, key=lambda line: line.at_ns)))
         if self.runner.unfinished:
             self.app.post_message(JobsMoved())
-            self._settle()
-
-    def _settle(self) -> None:
-        # A replication that goes its way has no end to wait for.
-        at_work = [job for job in self.runner.unfinished if not (isinstance(job, ReplicateJob) and job.steady)]
-        busy = self._waiting or self._delayed or at_work
-        if busy:
-            self.idle.clear()
-        else:
-            self.idle.set()

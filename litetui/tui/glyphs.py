@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Glyphs:
+class Glyphs(NamedTuple):
     """The glyphs in use. The default values are the Unicode forms; `ASCII` holds the others."""
 
     # verdicts
@@ -40,8 +39,6 @@ class Glyphs:
     chosen: str = "(•)"
     unchosen: str = "( )"
     cut: str = "…"
-    bullet: str = "·"
-    taken: str = "◂"
     from_: str = "←"
     rule: str = "─"
     mark: str = "▎"
@@ -79,8 +76,6 @@ ASCII = Glyphs(
     chosen="(*)",
     unchosen="( )",
     cut="~",
-    bullet="-",
-    taken="<",
     from_="<-",
     rule="-",
     mark="|",
@@ -90,8 +85,3 @@ ASCII = Glyphs(
     here="|",
     levels=" ._-~+*%@",
 )
-
-
-def names() -> list[str]:
-    """The name of every glyph."""
-    return [field.name for field in fields(Glyphs)]

@@ -10,7 +10,7 @@ from litetui.jobs.job import Job, LogLine
 from litetui.jobs.runner import Load
 
 if TYPE_CHECKING:
-    from litetui.tui.opening import Sight
+    from litetui.tui.sight import Sight
 
 
 class JobChanged(Message, bubble=False):

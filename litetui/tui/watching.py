@@ -40,7 +40,7 @@ class Watching:
         self._free_at = 0.0  # when the next look may be, by the cost of the last
         self._ended_at = self._spent = 0.0  # when the last ended, and what this thread had computed until then
         self._seen_pos = ""
-        self._behind = False  # something is new that is not in the view yet
+        self._once_more = False  # a look was asked for while another one was at work
 
     # what is followed
 
@@ -57,7 +57,8 @@ class Watching:
             self._timer.stop()
         if self._watch is not None:
             self._watch.close()
-        self._watch, self._behind = None, False
+        self._watch, self._once_more = None, False
+        self.app.bridge.forget("replica")
         self._free_at, self._interval = 0.0, self.app.settings.watch_s
 
     def turn(self, on: bool) -> None:
@@ -89,17 +90,20 @@ class Watching:
         from litetui.tui.primary import look_at
 
         app, watch = self.app, self._watch
-        if watch is None or (app.bridge.loading("replica") and not anew):
+        if watch is None:
+            return
+        if app.bridge.loading("replica") and not anew:
+            self._once_more = self._once_more or loudly
             return
         now_ns, database = app.settings.now_ns, app.database
         self._deafen()
 
         def work() -> ReplicaView | PrimaryView | None:
             replica = watch.replica
-            self._behind = watch.refresh(whole=loudly) or self._behind
-            if self._behind or loudly or anew:
+            watch.refresh(whole=loudly)
+            if watch.behind or loudly or anew:
                 view = look(replica, now_ns(), database)
-                self._behind = False  # only now: the look may fail, and what is new is told once
+                watch.behind = False  # only now: the look may fail, and what is new is told once
                 return view
             return look_at(database, replica) if database else None
 
@@ -124,7 +128,11 @@ class Watching:
         self._ended_at, self._spent = time.monotonic(), time.thread_time()
         self._free_at = self._ended_at + SHARE * seconds
         self._interval = max(self.app.settings.watch_s, SHARE * seconds)
-        self._wait()
+        if self._once_more:
+            self._once_more = False
+            self.read_again(loudly=True)
+        else:
+            self._wait()
 
     def replicated(self, pos: str) -> None:
         """A replication of this session has come to a position: its files are there."""

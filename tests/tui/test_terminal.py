@@ -80,8 +80,10 @@ class Terminal:
 
 
 @contextmanager
-def terminal(*args: str, environ: dict[str, str] | None = None, cwd: Path | None = None) -> Iterator[Terminal]:
-    """litetui in a terminal of its own."""
+def terminal(
+    *args: str, environ: dict[str, str] | None = None, cwd: Path | None = None, module: bool = True
+) -> Iterator[Terminal]:
+    """litetui, or any Python, in a terminal of its own."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", LINES, COLUMNS, 0, 0))
 
@@ -89,7 +91,7 @@ def terminal(*args: str, environ: dict[str, str] | None = None, cwd: Path | None
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
     process = subprocess.Popen(
-        [sys.executable, "-m", "litetui", *args],
+        [sys.executable, *(["-m", "litetui"] if module else []), *args],
         stdin=slave,
         stdout=slave,
         stderr=slave,
@@ -246,6 +248,48 @@ def gone(folder: Path) -> bool:
     while demo_processes(folder) and time.monotonic() < deadline:
         Event().wait(0.05)
     return not demo_processes(folder)
+
+
+def test_a_terminal_that_closes_behind_q_leaves_no_process(golden: Golden) -> None:
+    """It sends SIGCONT behind SIGHUP, for which Textual begins to read anew."""
+    with terminal(str(golden("v03-snapshot-only"))) as one:
+        one.until("names complete to")
+        one.press("q")
+        one.until_raw(b"\x1b[?1049l")
+        one.process.send_signal(signal.SIGCONT)
+        os.close(one.master)
+        one.process.wait(20)
+
+
+def test_where_the_screen_would_go_into_a_file_it_says_so(golden: Golden) -> None:
+    master, slave = pty.openpty()
+    command = [sys.executable, "-m", "litetui", str(golden("v03-snapshot-only"))]
+    done = subprocess.run(command, stdin=slave, stdout=slave, stderr=subprocess.PIPE, timeout=30, cwd=ROOT)
+    os.close(master)
+    os.close(slave)
+    assert done.returncode == 2
+    assert b"this is no terminal" in done.stderr
+
+
+BLOCKED = """
+from threading import Event
+from litetui.tui import app, run, signals
+signals.SECONDS = 0.1
+def block(self):
+    self.call_after_refresh(Event().wait, 60)
+app.LitetuiApp._first_frame = block
+run.run_app({path!r})
+"""
+
+
+def test_a_screen_that_answers_no_more_is_given_back_at_a_signal(golden: Golden) -> None:
+    with terminal("-c", BLOCKED.format(path=str(golden("v03-snapshot-only"))), module=False) as one:
+        before = termios.tcgetattr(one.master)[3] & (termios.ICANON | termios.ECHO)
+        one.until("Generations")
+        one.process.send_signal(signal.SIGTERM)
+        one.until_raw(b"\x1b[?1049l")
+        assert one.process.wait(20) == 130
+        assert termios.tcgetattr(one.master)[3] & (termios.ICANON | termios.ECHO) == before
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])

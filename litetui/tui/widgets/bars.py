@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 from rich.cells import cell_len
 from textual import events
 from textual.content import Content
 from textual.message import Message
+from textual.scrollbar import ScrollBarRender
 from textual.widget import Widget
 
 from litetui.tui.glyphs import Glyphs
@@ -196,3 +198,10 @@ class Footer(Widget):
 
 def _width(action: Action) -> int:
     return len(action.shown_key) + len(action.label) + 3
+
+
+class WholeCellBars(ScrollBarRender):
+    """Scrollbars of whole cells: Textual's ends of block elements are no ASCII, and jump in many fonts."""
+
+    VERTICAL_BARS: ClassVar[list[str]] = [" "] * 8
+    HORIZONTAL_BARS: ClassVar[list[str]] = [" "] * 8

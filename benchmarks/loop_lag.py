@@ -4,7 +4,7 @@ and restored, and a file comes ten times a second.
     python benchmarks/loop_lag.py [--segments N]
 
 late      of a beat every 10 ms (goal: p95 < 20 ms, at most 150 ms); a busy machine is late by itself
-blocked   the part of it in which the process computed: its own lateness
+blocked   the part of it that is the process's own: it computed, and the loop's thread did not wait for a core
 busy      the part of it in which the loop's own callbacks computed
 """
 
@@ -33,7 +33,7 @@ async def measure(base: Path, segments: int) -> None:
         async with app.run_test(size=(160, 45)) as pilot:
             await pilot.press("escape")
             heart = Heartbeat()
-            app.open_path(str(base / "replica"))
+            app.opening.open(str(base / "replica"))
             while app.browser.view is None:
                 await pilot.pause(0.05)
             _say("opening", heart)

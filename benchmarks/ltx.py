@@ -17,21 +17,18 @@ Peak memory counts the pages of the output that litetui maps; private memory doe
 
 from __future__ import annotations
 
-import argparse
 import os
-import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from measure import beside, require, run
+from measure import Options, beside, options, replicas, run
 from restore import body
 
 _MADE_IN = 420.0  # seconds; what is there then is measured
@@ -130,43 +127,25 @@ def _write(case: Case, connection: sqlite3.Connection, replica: Path, random: Ra
         time.sleep(case.pause)
 
 
-def compare(name: str, replica: Path, folder: Path, litestream: str, litetui: list[str], rounds: int) -> None:
+def compare(name: str, replica: Path, folder: Path, asked: Options) -> None:
     """Interleaved rounds of both, and their median ratios."""
     a, b = folder / "theirs.db", folder / "ours.db"
     beside(
         f"{name}: {', '.join(f'{n} files of level {level}' for level in range(10) if (n := _files(replica, level)))}",
-        [litestream, "restore", "-o", a, f"file://{replica}"],
-        [*litetui, "restore", os.fspath(replica), "-o", os.fspath(b), "--integrity-check", "none"],
+        [asked.litestream, "restore", "-o", a, f"file://{replica}"],
+        [*asked.litetui, "restore", os.fspath(replica), "-o", os.fspath(b), "--integrity-check", "none"],
         (a, b),
-        rounds,
+        asked.rounds,
     )
     for command in ("info", "ltx"):
-        cost = run([*litetui, command, os.fspath(replica)])
+        cost = run([*asked.litetui, command, os.fspath(replica)])
         print(f"  {command:8} {cost.wall:.2f} s")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("cases", nargs="*", choices=[*CASES, []], metavar="CASE", help="which; all by default")
-    parser.add_argument("--litestream", default=os.environ.get("LITETUI_LITESTREAM_0_5"))
-    parser.add_argument("--litetui", default="", help="another litetui than `python -m litetui`")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--scale", type=float, default=1.0)
-    parser.add_argument("--data", type=Path, help="keep the data here and use what is there; else a temporary folder")
-    options = parser.parse_args()
-    litestream = require(options.litestream, "real Litestream 0.5 (--litestream PATH or LITETUI_LITESTREAM_0_5)")
-    litetui = [options.litetui] if options.litetui else [sys.executable, "-m", "litetui"]
-    base = options.data or Path(tempfile.mkdtemp(prefix="litetui-bench-"))
-    try:
-        for name in options.cases or CASES:
-            folder = base / name
-            if not (folder / "replica").is_dir():
-                folder.mkdir(parents=True)
-                make(CASES[name], folder, litestream, options.scale)
-            compare(name, folder / "replica", folder, litestream, litetui, options.rounds)
-    finally:
-        if options.data is None:
-            shutil.rmtree(base, ignore_errors=True)
+    asked = options(__doc__, CASES, "0.5")
+    for name, folder in replicas(asked, CASES, make):
+        compare(name, folder / "replica", folder, asked)
 
 
 if __name__ == "__main__":

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import argparse
 import filecmp
 import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
+Case = TypeVar("Case")
 Command = Sequence[str | os.PathLike[str]]
 
 _EVERY = 0.01
@@ -93,6 +98,57 @@ def beside(name: str, theirs: Command, ours: Command, outputs: tuple[Path, Path]
         x, y = getattr(o, what), getattr(t, what)
         print(f"  {what:8} ratio {ratio(x, y):>6}    litetui {x:8.2f} {unit:3}  litestream {y:8.2f} {unit}")
     print(f"  wall in each round: {' '.join(ratio(x.wall, y.wall) for y, x in zip(*costs, strict=True))}")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a benchmark is asked for. litestream: the path of the real one; litetui: the command that is measured;
+    data: where its data stays, or None for a folder that goes."""
+
+    cases: Sequence[str]
+    litestream: str
+    litetui: Sequence[str]
+    rounds: int
+    scale: float
+    data: Path | None
+
+    @contextmanager
+    def folder(self) -> Iterator[Path]:
+        """Within it, the folder for the data."""
+        if self.data is not None:
+            yield self.data
+            return
+        with tempfile.TemporaryDirectory(prefix="litetui-bench-", ignore_cleanup_errors=True) as folder:
+            yield Path(folder)
+
+
+def options(doc: str | None, cases: Collection[str], version: str) -> Options:
+    """The command line of a benchmark that stands beside the real Litestream of a version, as "0.5"."""
+    variable = f"LITETUI_LITESTREAM_{version.replace('.', '_')}"
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cases", nargs="*", choices=[*cases, []], metavar="CASE", help="which; all by default")
+    parser.add_argument("--litestream", default=os.environ.get(variable))
+    parser.add_argument("--litetui", default="", help="another litetui than `python -m litetui`")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--scale", type=float, default=1.0)
+    parser.add_argument("--data", type=Path, help="keep the data here and use what is there; else a temporary folder")
+    asked = parser.parse_args()
+    litestream = require(asked.litestream, f"real Litestream {version} (--litestream PATH or {variable})")
+    litetui = [asked.litetui] if asked.litetui else [sys.executable, "-m", "litetui"]
+    return Options(asked.cases or list(cases), litestream, litetui, asked.rounds, asked.scale, asked.data)
+
+
+def replicas(
+    asked: Options, cases: Mapping[str, Case], make: Callable[[Case, Path, str, float], None]
+) -> Iterator[tuple[str, Path]]:
+    """The name and the folder of each case that is asked for, its replica in it: made where it is not there yet."""
+    with asked.folder() as base:
+        for name in asked.cases:
+            folder = base / name
+            if not (folder / "replica").is_dir():
+                folder.mkdir(parents=True)
+                make(cases[name], folder, asked.litestream, asked.scale)
+            yield name, folder
 
 
 def require(program: str | None, what: str) -> str:

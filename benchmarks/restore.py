@@ -16,20 +16,17 @@ Peak memory counts the pages of the output that litetui maps; private memory doe
 
 from __future__ import annotations
 
-import argparse
 import os
-import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from measure import beside, require
+from measure import Options, beside, options, replicas
 
 _ROW = 4000
 _MADE_IN = 240.0  # seconds; what is there then is measured
@@ -126,42 +123,24 @@ def _segments(replica: Path) -> int:
     return sum(len(os.listdir(folder)) for folder in replica.glob("generations/*/wal"))
 
 
-def compare(name: str, replica: Path, folder: Path, litestream: str, litetui: list[str], rounds: int) -> None:
+def compare(name: str, replica: Path, folder: Path, asked: Options) -> None:
     """Interleaved rounds of both, and their median ratios."""
     a, b = folder / "theirs.db", folder / "ours.db"
     wals = list(replica.glob("generations/*/wal/*"))
     beside(
         f"{name}: {len(wals)} segments of {len({w.name[:8] for w in wals})} indexes",
         # The path of the database is no replica's: -config is not looked at for a URL.
-        [litestream, "restore", "-o", a, f"file://{replica}"],
-        [*litetui, "restore", os.fspath(replica), "-o", os.fspath(b), "--integrity-check", "none"],
+        [asked.litestream, "restore", "-o", a, f"file://{replica}"],
+        [*asked.litetui, "restore", os.fspath(replica), "-o", os.fspath(b), "--integrity-check", "none"],
         (a, b),
-        rounds,
+        asked.rounds,
     )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("cases", nargs="*", choices=[*CASES, []], metavar="CASE", help="which; all by default")
-    parser.add_argument("--litestream", default=os.environ.get("LITETUI_LITESTREAM_0_3"))
-    parser.add_argument("--litetui", default="", help="another litetui than `python -m litetui`")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--scale", type=float, default=1.0)
-    parser.add_argument("--data", type=Path, help="keep the data here and use what is there; else a temporary folder")
-    options = parser.parse_args()
-    litestream = require(options.litestream, "real Litestream 0.3.13 (--litestream PATH or LITETUI_LITESTREAM_0_3)")
-    litetui = [options.litetui] if options.litetui else [sys.executable, "-m", "litetui"]
-    base = options.data or Path(tempfile.mkdtemp(prefix="litetui-bench-"))
-    try:
-        for name in options.cases or CASES:
-            folder = base / name
-            if not (folder / "replica").is_dir():
-                folder.mkdir(parents=True)
-                make(CASES[name], folder, litestream, options.scale)
-            compare(name, folder / "replica", folder, litestream, litetui, options.rounds)
-    finally:
-        if options.data is None:
-            shutil.rmtree(base, ignore_errors=True)
+    asked = options(__doc__, CASES, "0.3")
+    for name, folder in replicas(asked, CASES, make):
+        compare(name, folder / "replica", folder, asked)
 
 
 if __name__ == "__main__":

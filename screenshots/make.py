@@ -181,7 +181,9 @@ async def take(picture: Picture, replica: Path, now_ns: int) -> None:
 async def idle(app: LitetuiApp, pilot: Any) -> None:
     for _ in range(3):
         await pilot.pause()
-        await asyncio.wait_for(app.bridge.idle.wait(), 30)
+        async with asyncio.timeout(30):
+            while app.bridge.busy:
+                await asyncio.sleep(0.01)
     await pilot.pause()
 
 

@@ -45,6 +45,8 @@ from litetui.ops import validate, verdict_text
 from litetui.ops.target import Target
 from litetui.ops.verdict import GenerationReport, Report
 from litetui.replica.detect import open_replica
+from litetui.replica.file import FileReplica
+from litetui.replica.ltx import LTXReplica
 from litetui.replica.types import Pos
 from tests.build import SECOND, T0, History, add_frame, compress, slow_checksum
 
@@ -991,13 +993,65 @@ def write(files: Mapping[str, Entry], root: Path, folder: str = "generations") -
             os.utime(full, ns=(entry.mtime_ns, entry.mtime_ns))
 
 
-class Judge:
+R = TypeVar("R")
+
+
+class Asking:
+    """What a judge asks litetui for, of the replica `root`: it answers or gives an error with words, and leaves nothing
+    in `out` beside what was asked for."""
+
+    def __init__(
+        self, folder: Path, find: Callable[[Path], FileReplica | LTXReplica], *, real: bool, now_ns: int
+    ) -> None:
+        self.root, self.out = folder / "replica", folder / "out"
+        self.find, self.real, self.now_ns = find, real, now_ns
+        self.outcome = Outcome("")
+
+    def restored(self, target: Target, work: Callable[[Path], R]) -> R | LitetuiError:
+        """What a restore to the path that it is given answers."""
+        try:
+            result = work(self.out / "restored.db")
+        except LitetuiError as error:
+            self.nothing_left(set())
+            if not error.cause or "Traceback" in str(error):
+                raise Failure(f"restore {target}: an error without words: {error!r}") from None
+            return error
+        except Exception:  # noqa: BLE001  any other exception is what we look for
+            raise Failure(f"restore {target} raised\n{traceback.format_exc()}") from None
+        self.nothing_left({"restored.db"})
+        return result
+
+    def validate(self, depth: str) -> Report | None:
+        """The report, or None where there is none."""
+        try:
+            with without_sqlite(not self.real):
+                plan = validate.plan(self.find(self.root), depth=depth, scratch=str(self.out))  # type: ignore[arg-type]
+                report = validate.run(plan, now_ns=self.now_ns)
+                json.dumps(verdict_text.as_json(report))
+                verdict_text.as_text(report)
+        except LitetuiError as error:
+            self.nothing_left(set())
+            self.outcome.notes.append(f"validate --depth {depth}: {error}")
+            if self.outcome.result != "refused":
+                raise Failure(f"validate --depth {depth} gives no report, restore works: {error}") from None
+            return None
+        except Exception:  # noqa: BLE001
+            raise Failure(f"validate --depth {depth} raised\n{traceback.format_exc()}") from None
+        self.nothing_left(set())
+        return report
+
+    def nothing_left(self, wanted: set[str]) -> None:
+        left = {p.name for p in self.out.iterdir()} - wanted
+        if left:
+            raise Failure(f"left behind: {sorted(left)}")
+
+
+class Judge(Asking):
     """One damaged replica on the disk, against the truth."""
 
     def __init__(self, sound_: Sound, case: Case, files: Files, folder: Path) -> None:
+        super().__init__(folder, open_replica, real=sound_.real, now_ns=sound_.now_ns)
         self.sound, self.case, self.files, self.folder = sound_, case, files, folder
-        self.root, self.out = folder / "replica", folder / "out"
-        self.outcome = Outcome("")
         self.unproved = False  # whether the last restore said that its state cannot be proved
         self.forged = any(d.kind == "forge" for d in case.damages)
         self._decoded: dict[str, Decoded] = {}
@@ -1032,46 +1086,17 @@ class Judge:
     def attempt(self, target: Target) -> bytes | LitetuiError:
         """A restore: the bytes, or the error. Nothing may be left beside them."""
         output = self.out / "restored.db"
-        try:
-            result = ops.run(ops.plan(open_replica(self.root), target), str(output), integrity_check="none")
-        except LitetuiError as error:
-            self._nothing_left(set())
-            if not error.cause or "Traceback" in str(error):
-                raise Failure(f"restore {target}: an error without words: {error!r}") from None
-            return error
-        except Exception:  # noqa: BLE001  any other exception is what we look for
-            raise Failure(f"restore {target} raised\n{traceback.format_exc()}") from None
-        self._nothing_left({"restored.db"})
+        result = self.restored(
+            target, lambda to: ops.run(ops.plan(open_replica(self.root), target), str(to), integrity_check="none")
+        )
+        if isinstance(result, LitetuiError):
+            return result
         self.unproved = any("cannot be proved" in note for note in result.plan.notes)
         data = output.read_bytes()
         if self.sound.known is not None and data not in self.sound.all_states and self.sound.known(output):
             self.sound.all_states.add(data)
         output.unlink()
         return data
-
-    def validate(self, depth: str) -> Report | None:
-        try:
-            with without_sqlite(not self.sound.real):
-                replica = open_replica(self.root)
-                plan = validate.plan(replica, depth=depth, scratch=str(self.out))  # type: ignore[arg-type]
-                report = validate.run(plan, now_ns=self.sound.now_ns)
-                json.dumps(verdict_text.as_json(report))
-                verdict_text.as_text(report)
-        except LitetuiError as error:
-            self._nothing_left(set())
-            self.outcome.notes.append(f"validate --depth {depth}: {error}")
-            if self.outcome.result != "refused":
-                raise Failure(f"validate --depth {depth} gives no report, restore works: {error}") from None
-            return None
-        except Exception:  # noqa: BLE001
-            raise Failure(f"validate --depth {depth} raised\n{traceback.format_exc()}") from None
-        self._nothing_left(set())
-        return report
-
-    def _nothing_left(self, wanted: set[str]) -> None:
-        left = {p.name for p in self.out.iterdir()} - wanted
-        if left:
-            raise Failure(f"left behind: {sorted(left)}")
 
     # ---- the latest state
 
@@ -1546,13 +1571,19 @@ def _table(head: str, counts: Counter[tuple[str, str]], what: str = "") -> list[
     return [*lines, f"  {'':<60}" + "".join(f"{n:>7}" for n in total)]
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def arguments(doc: str | None) -> argparse.ArgumentParser:
+    """What a table of cases is asked for."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--case", help="judge this one case")
     parser.add_argument("--go-on", action="store_true", help="count failures and go on")
     parser.add_argument("--kind", action="append", help="only this kind of damage")
+    return parser
+
+
+def main() -> int:
+    parser = arguments(__doc__)
     parser.add_argument("--source", action="append", help="only this shape's source (pages, sqlite, a golden name)")
     parser.add_argument("--replica", type=Path)
     parser.add_argument("--states", type=Path)

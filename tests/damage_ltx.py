@@ -14,13 +14,10 @@ is the state that the application had at the TXID that is named; other bytes nee
 
 from __future__ import annotations
 
-import argparse
-import json
 import random
 import shutil
 import sys
 import tempfile
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,7 +28,6 @@ from litetui.errors import LitetuiError
 from litetui.format.ltx_header import LTXHeader
 from litetui.format.names import format_ltx
 from litetui.ops import restore as ops
-from litetui.ops import validate, verdict_text
 from litetui.ops.ltx_plan import LTXPlan
 from litetui.ops.source import choose
 from litetui.ops.target import Target
@@ -388,18 +384,17 @@ class Restored:
     notes: tuple[str, ...] = ()
 
 
-class Judge:
+class Judge(v03.Asking):
     """One damaged replica on the disk, against the truth."""
 
     def __init__(self, sound_: Sound, case: Case, files: Files, folder: Path) -> None:
+        super().__init__(folder, open_any, real=sound_.real, now_ns=sound_.now_ns)
         self.sound, self.case, self.files, self.folder = sound_, case, files, folder
-        self.root, self.out = folder / "replica", folder / "out"
         self.items = items(files)
         self.unreadable = any(e.kind != "file" for e in files.values())
         self.states = reachable(self.items)
         self.newest = max((i.high for i in self.items), default=0)
         self.forged = any(d.kind in FORGED for d in case.damages)
-        self.outcome = Outcome("")
 
     def judge(self) -> Outcome:
         self.out.mkdir()
@@ -426,44 +421,18 @@ class Judge:
     def attempt(self, target: Target) -> Restored | LitetuiError:
         """A restore; nothing may be left beside its output."""
         output = self.out / "restored.db"
-        try:
+
+        def work(to: Path) -> ops.AnyPlan:
             plan = ops.plan(choose(open_any(self.root), target).replica, target)
-            result = ops.run(plan, str(output), integrity_check="none")  # type: ignore[type-var]
-        except LitetuiError as error:
-            self._nothing_left(set())
-            if not error.cause or "Traceback" in str(error):
-                raise Failure(f"restore {target}: an error without words: {error!r}") from None
-            return error
-        except Exception:  # noqa: BLE001  any other exception is what we look for
-            raise Failure(f"restore {target} raised\n{traceback.format_exc()}") from None
-        self._nothing_left({"restored.db"})
+            result = ops.run(plan, str(to), integrity_check="none")  # type: ignore[type-var]
+            return result.plan
+
+        settled = self.restored(target, work)
+        if isinstance(settled, LitetuiError):
+            return settled
         data = output.read_bytes()
         output.unlink()
-        settled: ops.AnyPlan = result.plan
         return Restored(settled.txid if isinstance(settled, LTXPlan) else 0, data, tuple(settled.notes))
-
-    def validate(self, depth: str) -> Report | None:
-        try:
-            with v03.without_sqlite(not self.sound.real):
-                plan = validate.plan(open_any(self.root), depth=depth, scratch=str(self.out))  # type: ignore[arg-type]
-                report = validate.run(plan, now_ns=self.sound.now_ns)
-                json.dumps(verdict_text.as_json(report))
-                verdict_text.as_text(report)
-        except LitetuiError as error:
-            self._nothing_left(set())
-            self.outcome.notes.append(f"validate --depth {depth}: {error}")
-            if self.outcome.result != "refused":
-                raise Failure(f"validate --depth {depth} gives no report, restore works: {error}") from None
-            return None
-        except Exception:  # noqa: BLE001
-            raise Failure(f"validate --depth {depth} raised\n{traceback.format_exc()}") from None
-        self._nothing_left(set())
-        return report
-
-    def _nothing_left(self, wanted: set[str]) -> None:
-        left = {p.name for p in self.out.iterdir()} - wanted
-        if left:
-            raise Failure(f"left behind: {sorted(left)}")
 
     # ---- restores
 
@@ -648,12 +617,7 @@ def judge_sound(shape: Shape) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", type=int, default=2000)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--case", help="judge this one case")
-    parser.add_argument("--go-on", action="store_true", help="count failures and go on")
-    parser.add_argument("--kind", action="append", help="only this kind of damage")
+    parser = v03.arguments(__doc__)
     parser.add_argument("--source", action="append", help="a folder with a replica that Litestream wrote")
     args = parser.parse_args()
     if args.case:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+Note = tuple[str, str]  # text, and a status: "", "success", "warning" or "error"
+
 
 @dataclass(frozen=True, slots=True)
 class Card:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from litetui.replica.types import TimeRange
 from litetui.tui.ltx.model import SNAPSHOTS
 from litetui.tui.model import GenerationView
 
@@ -40,6 +41,11 @@ class Check:
         return self.depth == "restore" and self.report.integrity == "ok"
 
     @property
+    def how(self) -> str:
+        """What was read, in a word; without a drill a restore has not been tried."""
+        return "restored" if self.drilled else "content" if self.read_bytes else "names"
+
+    @property
     def worst(self) -> str:
         """Its verdict as a status; names alone are no success."""
         if self.differs:
@@ -65,7 +71,6 @@ class Check:
 Checks = Mapping[str, Check]  # by generation
 GLYPHS = {"damaged": "damaged", "unrestorable": "unrestorable", "unknown": "unreadable"}
 WORDS = {"damaged": "damaged", "unrestorable": "does not restore", "unknown": "not known"}
-HOW = {"names": "names", "content": "content", "restore": "restored"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,19 @@ class Since:
     def short(self) -> str:
         count = self.wals + self.snapshots
         return f"+{count} file{'s' if count > 1 else ''}" if count else ""
+
+
+def window_of(generation: GenerationView, check: Check | None) -> TimeRange | None:
+    """From the first to the last time that restores, by names and as far as a check has read; None: nothing does."""
+    window = generation.window
+    if window is None or check is None or not check.read_bytes or check.report.verdict == "unknown":
+        return window
+    report = check.report
+    newer = [s.created_ns for s in generation.snapshots if s.created_ns > (report.updated_ns or 0)]
+    starts = [w.start_ns for w in report.windows] + newer
+    if not starts:
+        return None
+    return TimeRange(min(starts), window.end_ns if newer or report.latest_restores else report.windows[-1].end_ns)
 
 
 def since(check: Check, generation: GenerationView) -> Since:

@@ -12,19 +12,17 @@ from litetui.tui import primary
 from litetui.tui.attention.entries import Entry, worst
 from litetui.tui.attention.model import Beside, calm, newest_file_ns, of_generation, of_replica
 from litetui.tui.attention.rows import AttentionSource, lines
-from litetui.tui.cards import Brief, Card
-from litetui.tui.checks import Check, since
-from litetui.tui.evidence import checked_card, checked_of, evidence, restored_card
+from litetui.tui.cards import Brief, Card, Note
+from litetui.tui.checks import Check, window_of
+from litetui.tui.evidence import checked_of, evidence, generation_card
 from litetui.tui.ltx.model import which
 from litetui.tui.ltx.sources import LevelSource
 from litetui.tui.model import GenerationView, ReplicaView
 from litetui.tui.outline import find_group, group_text
 from litetui.tui.tables.file_sources import GenerationSource, SnapshotSource, WALSource
 from litetui.tui.tables.sources import Clock, Source
-from litetui.tui.tree_line import Key, generation_of
-from litetui.units import format_age, format_clock, format_duration, format_size
-
-Note = tuple[str, str]
+from litetui.tui.tree_line import GROUPS, Key, generation_of
+from litetui.units import counted, format_age, format_clock, format_duration, format_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +69,19 @@ def _replica(view: ReplicaView, clock: Clock, beside: Beside) -> Detail:
     updated = newest_file_ns(view)
     broken = [g for g in view.generations if not g.survey.restorable]
     cards = [
-        Card("Generations", str(len(view.generations)), f"{len(broken)} without restore" if broken else "",
+        Card("Generations", f"{len(view.generations):,}", f"{len(broken):,} without restore" if broken else "",
              "warning" if broken else ""),
-        Card("Snapshots", str(snapshots)),
-        Card("WAL files", str(wals)),
+        Card("Snapshots", f"{snapshots:,}"),
+        Card("WAL files", f"{wals:,}"),
         Card("Stored", format_size(size), drop=2),
         Card("Newest file", format_clock(updated, now, millis=False) if updated else "none",
              format_age(updated, now) if updated else ""),
-        restored_card(view, view.newest, beside.jobs, now) if view.newest is not None and not beside.checks
+        generation_card(view, view.newest, beside.jobs, None, now) if view.newest is not None and not beside.checks
         else checked_of(view, beside.checks, now),
     ]  # fmt: skip
     notes, found = live_notes(view, now, beside), of_replica(view, now, beside)
     tabs = [
-        Tab("generations", f"Generations {len(view.generations)}", GenerationSource(view, clock, beside.checks)),
+        Tab("generations", f"Generations {len(view.generations):,}", GenerationSource(view, clock, beside.checks)),
         attention_tab(found, clock, beside.checks.values()),
     ]
     if view.ltx is not None:
@@ -97,7 +95,7 @@ def _replica(view: ReplicaView, clock: Clock, beside: Beside) -> Detail:
 
 
 def _indexes(count: int) -> str:
-    return f"{count} index" if count == 1 else f"{count} indexes"
+    return f"{count:,} {'index' if count == 1 else 'indexes'}"
 
 
 def live_notes(view: ReplicaView, now: int, beside: Beside) -> list[Note]:
@@ -108,44 +106,49 @@ def live_notes(view: ReplicaView, now: int, beside: Beside) -> list[Note]:
 def attention_tab(found: Sequence[Entry], clock: Clock, checks: Iterable[Check] = ()) -> Tab:
     """The tab of what needs attention, with the count, red or yellow as the worst of it."""
     source = AttentionSource(found, calm(checks), clock)
-    return Tab("attention", f"Attention {len(found)}" if found else "Attention", source, worst(found))
+    return Tab("attention", f"Attention {len(found):,}" if found else "Attention", source, worst(found))
 
 
 def _generation(view: ReplicaView, generation: GenerationView, key: Key, clock: Clock, beside: Beside) -> Detail:
     now = clock()
     stats, columns = generation.stats, generation.indexes
-    window, check = stats.times, beside.checks.get(generation.name)
+    check = beside.checks.get(generation.name)
+    files, window = stats.times, window_of(generation, check)
     snapshot = generation.snapshots[-1] if generation.snapshots else None
     start, stop, subtitle = 0, len(columns), _standing(view, generation, now, beside)
-    if key[0] in ("day", "hour", "range") and (group := find_group(generation, key)) is not None:
-        start, stop = group.start, group.stop
-        subtitle = f"{group_text(group, now)}: WAL {group.first:08x} to {group.last:08x}"
+    snapshots, of_snapshots = generation.snapshots, key[0] == "snapshots"
+    if key[0] in GROUPS and (group := find_group(generation, key)) is not None:
+        of_snapshots = key[2] == "snapshot"
+        if of_snapshots:
+            snapshots = snapshots[group.start : group.stop]
+        else:
+            start, stop = group.start, group.stop
+        what = "snapshots" if of_snapshots else "WAL"
+        subtitle = f"{group_text(group, now)}: {what} {group.first:08x} to {group.last:08x}"
     cards = [
         Card("Window", format_duration(window.end_ns - window.start_ns) if window else "none",
              f"from {format_clock(window.start_ns, now, millis=False)}" if window else ""),
-        Card("Newest file", format_clock(window.end_ns, now, millis=False) if window else "none",
-             format_age(window.end_ns, now) if window else ""),
-        Card("Snapshots", str(stats.snapshots),
+        Card("Newest file", format_clock(files.end_ns, now, millis=False) if files else "none",
+             format_age(files.end_ns, now) if files else ""),
+        Card("Snapshots", f"{stats.snapshots:,}",
              f"newest {format_age(snapshot.created_ns, now)}" if snapshot else "none to restore from",
              "" if snapshot else "error"),
-        Card("WAL", _indexes(len(columns)), f"{stats.wal_files} file{'s' if stats.wal_files != 1 else ''}", drop=1),
+        Card("WAL", _indexes(len(columns)), counted(stats.wal_files, "file"), drop=1),
         Card("Stored", format_size(stats.size), drop=2),
-        restored_card(view, generation, beside.jobs, now) if check is None
-        else checked_card(check, since(check, generation), now),
+        generation_card(view, generation, beside.jobs, check, now),
     ]  # fmt: skip
     found = of_generation(view, generation, now, beside)
     wals = wal_source(generation, start, stop, clock)
     tabs = [
-        Tab("snapshots", f"Snapshots {len(generation.snapshots)}",
-            SnapshotSource(generation.snapshots, clock)),
-        Tab("wal", f"WAL files {len(wals)}", wals),
+        Tab("snapshots", f"Snapshots {len(snapshots):,}", SnapshotSource(snapshots, clock)),
+        Tab("wal", f"WAL files {len(wals):,}", wals),
         attention_tab(found, clock, [check] if check is not None else []),
     ]  # fmt: skip
     notes = live_notes(view, now, beside) if generation.newest else []
     whole = key[0] == "generation"
     if whole and generation.newest and not found:
         notes.append((calm([check] if check is not None else []), ""))
-    begin = "snapshots" if key[0] == "snapshots" else "wal"
+    begin = "snapshots" if of_snapshots else "wal"
     return Detail(generation.name, subtitle, cards, notes, tabs, begin, lines(found, now) if whole else ())
 
 
@@ -199,5 +202,5 @@ def _snapshot(generation: GenerationView, index: int, clock: Clock) -> Detail | 
         f"of {generation.name}: {one.name}",
         cards,
         [],
-        [Tab("wal", f"WAL files from here {len(wals)}", wals)],
+        [Tab("wal", f"WAL files from here {len(wals):,}", wals)],
     )

@@ -7,22 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from litetui.errors import DamageError
 from litetui.jobs.job import Job
-from litetui.tui.cards import Card
-from litetui.tui.checks import HOW, Check, Checks, Since, since, since_ltx
+from litetui.tui.cards import Card, Note
+from litetui.tui.checks import Check, Checks, Since, since, since_ltx
 from litetui.tui.model import GenerationView, ReplicaView
+from litetui.tui.sentences import (
+    bad,
+    broken,
+    checked_card,
+    first_damage,
+    good,
+    looked,
+    names_to,
+    restored_to,
+    seen_card,
+)
 from litetui.tui.tree_line import LTX
 from litetui.tui.work.replication import ReplicateJob
 from litetui.units import format_age, format_clock
-
-if TYPE_CHECKING:
-    from litetui.ops.verdict import GenerationReport
-
-Note = tuple[str, str]  # text, status
-
 
 # a generation in the tree, and as a card
 
@@ -42,10 +46,12 @@ def badge(generation: GenerationView, check: Check | None, now_ns: int) -> Badge
     standing = "newest" if generation.newest else f"ended {age}"
     if not generation.survey.restorable:
         why = _why_in_short(generation)
-        return Badge("unrestorable", "error", (f"{why}, {standing}", why))
-    if check is None or (check.word == "ok" and not check.read_bytes):
-        if generation.worst == "error":
-            return Badge("damaged", "error", (f"damaged, {standing}", "damaged"))
+        glyph = "unreadable" if why == _SHORT["unreadable"] else "unrestorable"
+        return Badge(glyph, "error", (f"{why}, {standing}", why))
+    names_alone = check is None or not check.read_bytes
+    if (check is None or check.word == "ok") and (generation.seen or (names_alone and generation.worst == "error")):
+        return Badge("damaged", "error", (f"damaged, {standing}", "damaged"))
+    if check is None or (check.word == "ok" and names_alone):
         return Badge("unchecked", "", (standing, standing.removeprefix("ended ")))
     return checked_badge(check, since(check, generation), standing, now_ns)
 
@@ -63,26 +69,16 @@ def checked_badge(check: Check, since_then: Since, standing: str, now_ns: int) -
 
 
 _SHORT = {
+    "unreadable": "unreadable",
     "no-snapshot": "no snapshot",
     "missing-wal": "WAL missing",
     "missing-segment": "segment missing",
-    "unreadable": "unreadable",
 }
 
 
 def _why_in_short(generation: GenerationView) -> str:
     codes = [finding.code for finding in generation.survey.findings if finding.severity == "error"]
     return next((_SHORT[code] for code in codes if code in _SHORT), "does not restore")
-
-
-def checked_card(check: Check | None, since_then: Since | None, now_ns: int) -> Card:
-    """The card that says what was checked, and how long ago."""
-    if check is None or since_then is None:
-        return Card("Checked", "not yet", "v validates")
-    newer = since_then.short
-    note = format_age(check.at_ns, now_ns) + (f", {newer}" if newer else "")
-    value = f"{HOW[check.depth]} ok" if check.word == "ok" else check.word
-    return Card("Checked", value, note, check.worst)
 
 
 def checked_of(view: ReplicaView, checks: Checks, now_ns: int) -> Card:
@@ -94,7 +90,7 @@ def checked_of(view: ReplicaView, checks: Checks, now_ns: int) -> Card:
     met = [(check, newer) for check, newer in met if check.read_bytes]
     if not met:
         return Card("Checked", "not yet", "v validates")
-    statuses = {check.worst for check, _ in met}
+    statuses = {check.worst for check, _ in met} | {"error" for g in view.generations if g.seen}
     status = next((s for s in ("error", "warning", "success") if s in statuses), "")
     oldest = min(check.at_ns for check, _ in met)
     newer = sum(n.wals + n.snapshots for _, n in met)
@@ -115,8 +111,13 @@ def headline(view: ReplicaView, now_ns: int, jobs: Sequence[Job] = (), checks: C
         return ("latest is in ltx/ (Litestream v0.5)" if ltx else "not known: a part cannot be read", "error")
     if newest is None:
         return ("no generations: nothing to restore", "error")
+    check = (checks or {}).get(newest.name)
     if not newest.survey.restorable:
-        return (f"latest does not restore: {_without_name(newest.survey.why_not, newest).split(': ')[0]}", "error")
+        why = _without_name(newest.survey.why_not, newest).split(": ")[0]
+        until_ns = None
+        if check is not None and check.read_bytes and check.report.latest_restores is False:
+            until_ns = check.report.restorable_until_ns
+        return (broken(until_ns, why, now_ns), "error")
     error = next((f for f in newest.survey.findings if f.severity == "error"), None)
     if error is not None:
         return (f"damaged: {_without_name(error.message, newest)}", "error")
@@ -127,8 +128,7 @@ def headline(view: ReplicaView, now_ns: int, jobs: Sequence[Job] = (), checks: C
         return ("the replica is not what the database holds, as its validation found", "error")
     if (met := evidence(view, newest, now_ns, jobs, checks)) is not None:
         return met
-    until, age = format_clock(updated, now_ns, millis=False), format_age(updated, now_ns)
-    return (f"names complete to {until} ({age}), content not checked", "")
+    return (names_to(updated, now_ns), "")
 
 
 def _differs(job: Job, view: ReplicaView) -> bool:
@@ -145,24 +145,31 @@ def evidence(
     damage, restored = _restores(view, generation, jobs)
     checked_ns = check.at_ns if check is not None else 0
     if damage is not None and (damage.ended_ns or 0) > checked_ns:
-        where = "" if getattr(damage.error, "index", None) is None else f" in {damage.error.index:08x}"  # type: ignore[union-attr]
+        index = damage.error.index if isinstance(damage.error, DamageError) else None
+        where = "" if index is None else f" in {index:08x}"
         return (f"damaged{where}: a restore met it {format_age(damage.ended_ns or 0, now_ns)}", "error")
     if check is not None and check.word != "ok":
         first = first_damage(check.report)
         return bad(check, since(check, generation), "" if first is None else f"{first:08x}", now_ns)
+    if generation.seen:
+        last = max((s.index for s in generation.snapshots), default=0)
+        return looked(generation.seen, lambda f: f"{f.index or 0:08x}", now_ns, lambda f: (f.index or 0) < last)
+    updated = generation.stats.updated_ns if generation.survey.restorable else None
     if check is not None and check.read_bytes and not reaches_further(restored, check):
-        return good(check, since(check, generation), now_ns)
+        return good(check, since(check, generation), updated, now_ns)
     if restored is None:
         return None
-    plan = restored.result.plan
-    until = format_clock(plan.until_ns, now_ns, millis=False)
-    newer = int((generation.wals.mtime_ns > plan.until_ns).sum())
-    rest = f"; {Since(newer, 0).words} newer" if newer else ""
-    return (f"restored and checked to {until}, {format_age(restored.ended_ns or 0, now_ns)}{rest}", "success")
+    return restored_to(restored, _newer(generation, restored), updated, now_ns)
+
+
+def _newer(generation: GenerationView, restored: Job) -> Since:
+    """What of a generation a restore did not need, as it came later."""
+    return Since(int((generation.wals.mtime_ns > restored.result.plan.until_ns).sum()), 0)
 
 
 def _restores(view: ReplicaView, generation: GenerationView, jobs: Sequence[Job]) -> tuple[Job | None, Job | None]:
-    """The restore that met damage, unless one went beyond it since, and the last one that SQLite found in order."""
+    """The restore that met damage, unless one went beyond it since, and the one that SQLite found in order and
+    that went furthest."""
     damage: Job | None = None
     restored: Job | None = None
     for job in jobs:
@@ -174,7 +181,8 @@ def _restores(view: ReplicaView, generation: GenerationView, jobs: Sequence[Job]
         plan = getattr(job.result, "plan", None)
         if plan is None or getattr(plan, "generation", "") != generation.name or job.result.integrity_check != "ok":
             continue
-        restored = job
+        if restored is None or plan.until_ns >= restored.result.plan.until_ns:
+            restored = job
         if damage is not None and isinstance(damage.error, DamageError):
             met = damage.error.index
             damage = None if met is not None and plan.position.index > met else damage
@@ -186,15 +194,22 @@ def restore_damage(view: ReplicaView, generation: GenerationView, jobs: Sequence
     return _restores(view, generation, jobs)[0]
 
 
-def restored_card(view: ReplicaView, generation: GenerationView, jobs: Sequence[Job], now_ns: int) -> Card:
-    """What stands in the place of a check where there is none: what a restore of the session met."""
+def generation_card(
+    view: ReplicaView, generation: GenerationView, jobs: Sequence[Job], check: Check | None, now_ns: int
+) -> Card:
+    """What was checked, and how long ago: by a validation, else by a restore; damage that a restore or somebody who
+    looked into a file met comes first."""
     damage, restored = _restores(view, generation, jobs)
-    if damage is not None:
+    if generation.seen and (check is None or check.word == "ok"):
+        return seen_card(generation.seen, now_ns)
+    if damage is not None and (damage.ended_ns or 0) > (check.at_ns if check is not None else 0):
         return Card("Checked", "damaged", f"a restore, {format_age(damage.ended_ns or 0, now_ns)}", "error")
-    if restored is None:
-        return checked_card(None, None, now_ns)
+    if restored is None or (check is not None and (check.read_bytes or check.word != "ok")):
+        return checked_card(check, since(check, generation) if check is not None else None, now_ns)
     until = format_clock(restored.result.plan.until_ns, now_ns, millis=False)
-    return Card("Checked", f"to {until}", f"restored {format_age(restored.ended_ns or 0, now_ns)}", "success")
+    newer = _newer(generation, restored).short
+    note = f"restored {format_age(restored.ended_ns or 0, now_ns)}" + (f", {newer}" if newer else "")
+    return Card("Checked", f"to {until}", note, "success")
 
 
 def reaches_further(restored: Job | None, check: Check) -> bool:
@@ -203,45 +218,5 @@ def reaches_further(restored: Job | None, check: Check) -> bool:
     return restored is not None and (until is None or restored.result.plan.until_ns > until)
 
 
-def good(check: Check, newer: Since, now_ns: int) -> Note:
-    """What a check found in order, and what is newer."""
-    until = check.report.restorable_until_ns
-    how = "restored and checked" if check.drilled else "content checked"
-    to = "" if until is None else f" to {format_clock(until, now_ns, millis=False)}"
-    return (f"{how}{to}, {format_age(check.at_ns, now_ns)}" + (f"; {newer.words} newer" if newer else ""), "success")
-
-
-def bad(check: Check, newer: Since, where: str, now_ns: int) -> Note:
-    """What a check found that is not in order: whether the latest state restores comes first. `where`: the index or
-    the TXID from which on it does not, "" where that is not known."""
-    report, age = check.report, format_age(check.at_ns, now_ns)
-    if check.differs and report.verdict == "ok":
-        return (f"a restore is not what the database holds, checked {age}", "error")
-    if report.verdict == "unknown":
-        return (f"not known: something could not be read, {age}", "error")
-    if check.integrity_failed:
-        return (f"SQLite's integrity check failed, {age}", "error")
-    if report.verdict == "unrestorable":
-        return (f"nothing of it restores, checked {age}", "error")
-    if report.latest_restores:
-        rest = f"; {newer.words} newer" if newer else ""
-        return (f"latest restores, checked {age}; older restore points are damaged{rest}", "warning")
-    damaged = f"damaged from {where} on" if where else "damaged"
-    if newer.snapshots:
-        return (f"{damaged}, checked {age}; {newer.words} newer: v checks again", "warning")
-    until = report.restorable_until_ns
-    rest = "" if until is None else f"; restores to {format_clock(until, now_ns, millis=False)}"
-    return (f"{damaged}: latest does not restore{rest}", "error")
-
-
-def first_damage(report: GenerationReport) -> int | None:
-    """The index from which on a damaged generation does not restore."""
-    last = report.restorable_to.index if report.restorable_to is not None else 0
-    errors = [f.index for f in report.findings if f.severity == "error" and f.index is not None and f.index >= last]
-    if errors:
-        return min(errors)
-    return last if report.restorable_to is not None else None
-
-
 def _without_name(text: str, generation: GenerationView) -> str:
-    return text.replace(f" of generation {generation.name}", "")
+    return text.replace(f" of generation {generation.name}", "").replace(f"{generation.name}/", "")

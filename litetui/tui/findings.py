@@ -14,7 +14,7 @@ from litetui.tui.tables.sources import Cell, Column, Source
 from litetui.tui.textutil import cut_middle
 from litetui.tui.timeline.axis import Bar, Span
 from litetui.tui.tree_line import LTX
-from litetui.units import format_clock, format_duration, format_size
+from litetui.units import counted, format_clock, format_duration, format_size
 
 if TYPE_CHECKING:
     from litetui.ops.verdict import GenerationReport, Report
@@ -101,8 +101,8 @@ class ReportSource(Source):
             return [(f"{self.glyphs.closed} ", "accent"), (at.step, "")]
         if generation is None:
             return [(at.title, "strong")]
-        glyph = getattr(self.glyphs, GLYPHS.get(generation.verdict, "ok"))
         style = _status(generation, self.report)
+        glyph = getattr(self.glyphs, GLYPHS.get(generation.verdict, "ok" if style else "unchecked"))
         spans = [(f"{glyph} ", style), (f"{generation.generation}  ", "strong"), (generation.verdict, style)]
         return [*spans, (f"  {self.reaches(generation)}", "")]
 
@@ -124,7 +124,7 @@ class ReportSource(Source):
         return row
 
     def first_finding(self) -> int:
-        """The row to begin with: the worst finding of the default generation, else the first row."""
+        """The row to begin with: the first error, else the first row."""
         errors = (n for n, row in enumerate(self.rows) if row.finding is not None and row.finding.severity == "error")
         return next(errors, 0)
 
@@ -157,13 +157,14 @@ def what_was_checked(job: ValidateJob) -> str:
     """How deep, how much, how long."""
     report: Report = job.result
     done = report.checked
-    words = [f"{report.depth}: {done.files} files, {format_size(done.bytes)} read"]
+    words = [f"{report.depth}: {counted(done.files, 'file')}, {format_size(done.bytes)} read"]
     if report.depth == "names":
-        words = [f"names: {done.files} files listed, none opened"]
+        words = [f"names: {counted(done.files, 'file')} listed, none opened"]
     else:
         kinds = {generation.generation == LTX for generation in report.generations}
-        frames = "frames and pages" if len(kinds) == 2 else "pages" if kinds == {True} else "frames"
-        words.append(f"{done.frames} {frames}, {done.transactions} transactions")
+        frames = counted(done.frames, "page" if kinds == {True} else "frame")
+        frames = f"{done.frames} frames and pages" if len(kinds) == 2 else frames
+        words.append(f"{frames}, {counted(done.transactions, 'transaction')}")
     words += [f"in {format_duration(job.duration_ns)}"] if job.duration_ns else []
     drills = {g.integrity for g in report.generations if g.integrity}
     if drills:

@@ -19,9 +19,9 @@ from litetui.tui.reasons import WhyNot
 class Action:
     """One thing that a person can ask for.
 
-    where   "browser": works wherever the focus is; "tree", "table": keys of that widget
-    act     the action string of the widget or the screen that the keys call
+    where   "browser": works wherever the focus is; "rows", "tree", "table", "timeline": keys of those widgets;
             "report": keys of that screen
+    act     the action string of the widget or the screen that the keys call
     word    what `:` calls it, where that is not its id
     rank    order in the footer, lower is more important; None: not in the footer
     panes   the panes whose footer shows it; empty: all
@@ -93,7 +93,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("retention", ("t",), "retention", "delete what is older than a duration; the plan is shown first",
            REPLICATE, rank=9, why_not=reasons.retention),
     Action("filter", ("slash",), "filter", "show only rows that hold the words; `!` in front: that do not hold them",
-           LOOK, rank=4, panes=("detail", "log"), why_not=reasons.table),
+           LOOK, rank=4, panes=("tree", "detail", "log"), why_not=reasons.filtering),
     Action("open_row", ("enter",), "open", "open what the cursor stands on", LOOK, "table", "choose",
            rank=2, panes=("detail", "jobs"), why_not=reasons.open_row),
     Action("tab_before", ("left_square_bracket",), "tab before", "the tab before", LOOK, why_not=reasons.tabs),
@@ -111,7 +111,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("follow", ("f",), "follow", "keep the cursor on the newest row of the tree or the table, until it is moved",
            LOOK, rank=21, panes=("tree", "detail"), why_not=reasons.needs_replica),
     Action("refresh", ("R", "f5"), "read again", "read the replica again now", LOOK, why_not=reasons.needs_replica),
-    Action("watch", ("w",), "watch", "look for changes every few seconds, on or off", LOOK, rank=13,
+    Action("watch", ("w",), "watch", "look for changes by itself, on or off", LOOK, rank=13,
            why_not=reasons.needs_replica),
     Action("next_pane", ("tab",), "next pane", "the next pane", MOVE, act="next_pane"),
     Action("previous_pane", ("shift+tab",), "pane before", "the pane before", MOVE, act="previous_pane"),
@@ -181,7 +181,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("theme", ("T",), "theme", "the next colour theme, dark or light; `:theme NAME` takes one", APP),
     Action("save_theme", (), "save theme", "write the theme into the config file, for the next sessions", APP),
     Action("help", ("question_mark", "f1"), "help", "these keys, and what this pane shows", APP, rank=0),
-    Action("quit", ("q",), "quit", "leave the zoom or the pane; at the top, quit", APP, rank=0),
+    Action("quit", ("q",), "quit", "go back, as esc does; at the top, quit", APP, rank=0),
 )  # fmt: skip
 
 BY_ID = {action.id: action for action in ACTIONS}

@@ -1,4 +1,4 @@
-"""Which files are damaged, as validations and restores of the session found them, and as names show it. Pure.
+"""Which files are damaged or cannot be read, as the session found them and as names show it. Pure.
 
 For the tree: a mark stands on the file, and on every branch above it, so that it is found without opening them all.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from litetui.errors import DamageError
 from litetui.jobs.job import Job
@@ -15,82 +15,95 @@ from litetui.replica.types import Finding
 from litetui.tui.checks import Checks
 from litetui.tui.evidence import restore_damage
 from litetui.tui.ltx.evidence import met
-from litetui.tui.ltx.model import LTXKey, ltx_key, row_of
+from litetui.tui.ltx.model import LTXKey, LTXView, ltx_key, row_of
 from litetui.tui.model import GenerationView, ReplicaView
 from litetui.tui.tree_line import LTX
+
+UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """Damaged files: WAL indexes of each generation, ascending; its snapshots; LTX files as keys of the tree."""
+    """Damaged files: WAL indexes and snapshots of each generation, ascending; LTX files as keys of the tree.
+    `unreadable` has the files that could not be read."""
 
     wals: dict[str, list[int]] = field(default_factory=dict)
-    snapshots: dict[str, set[int]] = field(default_factory=dict)
+    snapshots: dict[str, list[int]] = field(default_factory=dict)
     ltx: frozenset[LTXKey] = frozenset()
+    unreadable: Marks | None = None
 
-    def on_wals(self, generation: str, first: int, last: int) -> bool:
-        """Whether any index from `first` to `last` is damaged."""
-        indexes = self.wals.get(generation, [])
+    def on(self, kind: str, generation: str, first: int, last: int) -> str:
+        """The worst of the WALs (kind "index") or snapshots from `first` to `last`: "damaged", "unreadable" or ""."""
+        indexes = (self.wals if kind == "index" else self.snapshots).get(generation, [])
         at = bisect_left(indexes, first)
-        return at < len(indexes) and indexes[at] <= last
+        if at < len(indexes) and indexes[at] <= last:
+            return "damaged"
+        return "unreadable" if self.unreadable is not None and self.unreadable.on(kind, generation, first, last) else ""
 
-    def on_snapshot(self, generation: str, index: int | None = None) -> bool:
-        """Whether a snapshot is damaged; any of them, where none is named."""
-        found = self.snapshots.get(generation, set())
-        return bool(found) if index is None else index in found
-
-    def of_level(self, level: int) -> list[LTXKey]:
-        """The damaged files of a level, the newest first."""
-        return sorted((key for key in self.ltx if key[1] == level), reverse=True)
+    def of_level(self, level: int) -> dict[LTXKey, str]:
+        """The damaged files of a level, then those that could not be read; the newest of each first."""
+        found = dict.fromkeys(sorted((key for key in self.ltx if key[1] == level), reverse=True), "damaged")
+        unread = self.unreadable.of_level(level) if self.unreadable is not None else {}
+        return found | {key: "unreadable" for key in unread if key not in found}
 
 
 NONE = Marks()
 
 
 def marks(view: ReplicaView, checks: Checks, jobs: Sequence[Job] = ()) -> Marks:
-    """What is damaged, of what is there."""
-    wals: dict[str, list[int]] = {}
-    snapshots: dict[str, set[int]] = {}
-    for one in view.generations:
-        found = list(_of_generation(view, one, checks, jobs))
-        wals[one.name] = sorted({index for index, is_snapshot in found if not is_snapshot})
-        snapshots[one.name] = {index for index, is_snapshot in found if is_snapshot}
-    return Marks(wals, snapshots, frozenset(_of_ltx(view, checks, jobs)))
+    """What is wrong, of what is there."""
+    found = {one.name: list(_of_generation(view, one, checks, jobs)) for one in view.generations}
+    ltx = list(_of_ltx(view, checks, jobs))
+
+    def of(unreadable: bool) -> Marks:
+        def indexes(is_snapshot: bool) -> dict[str, list[int]]:
+            return {
+                name: sorted({i for i, snapshot, code in places
+                              if snapshot is is_snapshot and (code == UNREADABLE) is unreadable})
+                for name, places in found.items()
+            }  # fmt: skip
+
+        keys = frozenset(key for key, code in ltx if (code == UNREADABLE) is unreadable)
+        return Marks(indexes(False), indexes(True), keys)
+
+    return replace(of(unreadable=False), unreadable=of(unreadable=True))
 
 
 def _of_generation(
     view: ReplicaView, one: GenerationView, checks: Checks, jobs: Sequence[Job]
-) -> Iterator[tuple[int, bool]]:
-    """Indexes, and whether it is the snapshot that is damaged."""
+) -> Iterator[tuple[int, bool, str]]:
+    """Indexes, whether it is the snapshot, and the code of what is wrong."""
     check = checks.get(one.name)
-    findings = (*one.survey.findings, *(check.report.findings if check is not None else ()))
-    places = [(finding.path, finding.index) for finding in _errors(findings)]
+    findings = [*one.survey.findings, *(check.report.findings if check is not None else ())]
+    findings += [seen.finding for seen in one.seen]
+    places = [(finding.path, finding.index, finding.code) for finding in _errors(findings)]
     job = restore_damage(view, one, jobs)
     if job is not None and isinstance(job.error, DamageError):
-        places.append((job.error.path, job.error.index))
-    for path, index in places:
+        places.append((job.error.path, job.error.index, job.error.code))
+    for path, index, code in places:
         if index is None:
             continue
         if "/snapshots/" in (path or ""):
             if any(s.index == index for s in one.snapshots):
-                yield index, True
+                yield index, True, code
         elif one.indexes.row_of(index) is not None:
-            yield index, False
+            yield index, False, code
 
 
-def _of_ltx(view: ReplicaView, checks: Checks, jobs: Sequence[Job]) -> Iterator[LTXKey]:
+def _of_ltx(view: ReplicaView, checks: Checks, jobs: Sequence[Job]) -> Iterator[tuple[LTXKey, str]]:
     ltx = view.ltx
     if ltx is None:
         return
     check = checks.get(LTX)
     checked = check.report.findings if check is not None else ()
-    for finding in _errors((*ltx.findings, *met(view.path, ltx, jobs), *checked)):
-        if (key := ltx_key(finding.path)) is not None and _is_there(view, key):
-            yield key
+    seen = (one.finding for one in ltx.seen)
+    for finding in _errors((*ltx.findings, *met(view.path, ltx, jobs), *checked, *seen)):
+        if (key := ltx_key(finding.path)) is not None and _is_there(ltx, key):
+            yield key, finding.code
 
 
-def _is_there(view: ReplicaView, key: LTXKey) -> bool:
-    level = view.ltx.level(key[1]) if view.ltx is not None else None
+def _is_there(ltx: LTXView, key: LTXKey) -> bool:
+    level = ltx.level(key[1])
     return level is not None and row_of(level.table, key[2], key[3]) is not None
 
 

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from litetui.replica.types import Finding, GenerationStats, SnapshotInfo
-from litetui.tui.ltx.model import LTXView, look_ltx, ltx_of
+from litetui.replica.types import Finding, GenerationStats, SnapshotInfo, TimeRange
+from litetui.tui.grouping import Indexes, rising
+from litetui.tui.ltx.model import LTXView, Seen, look_ltx, ltx_of
 from litetui.tui.primary import PrimaryView, look_at
-from litetui.units import offset_ns
 
 if TYPE_CHECKING:
     from litetui.ops.survey import GenerationSurvey, Survey
@@ -22,30 +22,18 @@ if TYPE_CHECKING:
     from litetui.replica.file import FileReplica
     from litetui.replica.ltx import LTXReplica
 
-NS = 1_000_000_000
-HOUR_NS = 3600 * NS
-SLACK_NS = 60 * NS  # a WAL that is compressed after the next one began is a little newer than that one
-
 
 @dataclass(frozen=True, slots=True)
-class IndexColumns:
+class IndexColumns(Indexes):
     """The WAL indexes of a generation, ascending, as columns.
 
-    index      the indexes
     files      how many files each has
     first_row  where its files begin in the generation's WAL table
-    last_ns    the time of its last file; made to rise where it is only a little out of order
-    in_order   False where times do not rise with the indexes: a replica that was copied without its times
+    last_ns    the time of its last file
     """
 
-    index: Any
     files: Any
     first_row: Any
-    last_ns: Any
-    in_order: bool
-
-    def __len__(self) -> int:
-        return len(self.index)
 
     def row_of(self, index: int) -> int | None:
         """Where an index stands in these columns."""
@@ -57,13 +45,16 @@ class IndexColumns:
 
 @dataclass(frozen=True, slots=True)
 class GenerationView:
-    """A generation as it was when the view was made."""
+    """A generation as it was when the view was made; `seen` is the damage that looking into its files has met, `window`
+    what restores by its names."""
 
     survey: GenerationSurvey
     snapshots: tuple[SnapshotInfo, ...]
     wals: WALTable
     indexes: IndexColumns
     newest: bool
+    seen: tuple[Seen, ...] = ()
+    window: TimeRange | None = None
 
     @property
     def name(self) -> str:
@@ -115,6 +106,7 @@ class ReplicaView:
 def look(replica: FileReplica | LTXReplica, now_ns: int, database: str | None = None) -> ReplicaView:
     """Make the view. Blocks; raises LitetuiError."""
     from litetui.ops.compare import another_database
+    from litetui.ops.restorable import window
     from litetui.ops.survey import Survey
     from litetui.ops.survey import survey as survey_names
     from litetui.replica.ltx import LTXReplica
@@ -130,14 +122,15 @@ def look(replica: FileReplica | LTXReplica, now_ns: int, database: str | None = 
     survey = _with(survey_names(replica, now_ns), another_database(replica))
     generations = []
     for number, of_one in enumerate(survey.generations):
-        wals = replica.wals(of_one.generation)
+        wals, snapshots = replica.wals(of_one.generation), tuple(replica.snapshots(of_one.generation))
         generations.append(
             GenerationView(
                 of_one,
-                tuple(replica.snapshots(of_one.generation)),
+                snapshots,
                 wals,
                 index_columns(wals.index, wals.mtime_ns),
                 newest=number == 0,
+                window=window(wals, snapshots, complete=of_one.restorable),
             )
         )
     primary = look_at(database, replica) if database else None
@@ -188,87 +181,13 @@ def index_columns(index: Any, mtime_ns: Any) -> IndexColumns:
     # As np.unique would say, which does not know that they are sorted.
     first = np.flatnonzero(np.diff(index, prepend=index[:1] + 1))
     distinct, files = index[first], np.diff(first, append=len(index))
-    if len(distinct) == 0:
-        return IndexColumns(distinct, files, first, np.zeros(0, np.int64), True)
-    last = np.maximum.reduceat(mtime_ns, first).astype(np.int64)
-    rising = np.maximum.accumulate(last)
-    in_order = bool((rising - last <= SLACK_NS).all())
-    return IndexColumns(distinct, files, first, rising if in_order else last, in_order)
+    last = np.maximum.reduceat(mtime_ns, first).astype(np.int64) if len(first) else np.zeros(0, np.int64)
+    return IndexColumns(distinct, *rising(last), files, first)
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
-    """A branch over the indexes `first` to `last`, which stand at `start` to `stop` in the columns."""
-
-    kind: str  # "day", "hour", "range"
-    value: int  # number of the day or the hour since the epoch, or the first index of the range
-    start: int
-    stop: int
-    first: int
-    last: int
-
-
-GROUP_LIMIT = 300
-PLAIN_LIMIT = 24
-
-
-def groups(columns: IndexColumns, start: int, stop: int, inside: str = "") -> list[Group] | None:
-    """How the indexes at `start` to `stop` are grouped inside a branch of kind `inside`; None: not at all.
-
-    Days (of the screen's zone), then hours; ranges of indexes where times cannot be trusted or an hour has too many.
-    """
-    count = stop - start
-    if count <= PLAIN_LIMIT or (inside in ("hour", "range") and count <= GROUP_LIMIT):
-        return None
-    if columns.in_order and inside in ("", "day"):
-        hours = int(columns.last_ns[stop - 1] // HOUR_NS) - int(columns.last_ns[start] // HOUR_NS)
-        if inside == "" and hours > 36:
-            return _by_time(columns, start, stop, "day", 24 * HOUR_NS)
-        by_hour = _by_time(columns, start, stop, "hour", HOUR_NS)
-        if len(by_hour) > 1:
-            return by_hour
-        if count <= GROUP_LIMIT:
-            return None
-    return _by_range(columns, start, stop)
-
-
-def _by_time(columns: IndexColumns, start: int, stop: int, kind: str, length: int) -> list[Group]:
+def snapshot_columns(snapshots: Sequence[SnapshotInfo]) -> Indexes:
+    """The same of snapshots, which ascend."""
     import numpy as np
 
-    times = columns.last_ns[start:stop]
-
-    def number(ns: int) -> int:
-        return (ns + offset_ns(ns)) // length if kind == "day" else ns // length
-
-    def begin(number: int) -> int:
-        return number * length - (offset_ns(number * length) if kind == "day" else 0)
-
-    numbers = range(number(int(times[0])), number(int(times[-1])) + 1)
-    begins = np.searchsorted(times, np.array([begin(one) for one in numbers[1:]], np.int64))
-    return _groups(columns, kind, numbers, start, begins, stop)
-
-
-def _by_range(columns: IndexColumns, start: int, stop: int) -> list[Group]:
-    import numpy as np
-
-    first, last = int(columns.index[start]), int(columns.index[stop - 1])
-    shift = 8
-    while (last - first) >> shift > GROUP_LIMIT:
-        shift += 8
-    values = range(first >> shift << shift, last + 1, 1 << shift)
-    begins = np.searchsorted(columns.index[start:stop], np.array(values[1:], columns.index.dtype))
-    return _groups(columns, "range", values, start, begins, stop)
-
-
-def _groups(columns: IndexColumns, kind: str, values: Sequence[int], start: int, begins: Any, stop: int) -> list[Group]:
-    """The groups that are not empty; each but the first begins at one of `begins`, counted from `start`."""
-    bounds = [start, *(begins + start).tolist(), stop]
-    return [
-        _group(columns, kind, value, bounds[n], bounds[n + 1])
-        for n, value in enumerate(values)
-        if bounds[n] < bounds[n + 1]
-    ]
-
-
-def _group(columns: IndexColumns, kind: str, value: int, start: int, stop: int) -> Group:
-    return Group(kind, value, start, stop, int(columns.index[start]), int(columns.index[stop - 1]))
+    index = np.array([one.index for one in snapshots], np.uint32)
+    return Indexes(index, *rising(np.array([one.created_ns for one in snapshots], np.int64)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from litetui.tui.ltx.model import LTXView
 from litetui.tui.model import GenerationView, ReplicaView
-from litetui.tui.tree_line import LTX_KINDS, Line
+from litetui.tui.tree_line import GROUPS, LTX_KINDS, Line
 
 
 def is_news(seen: ReplicaView, view: ReplicaView, line: Line) -> bool:
@@ -24,7 +24,10 @@ def is_news(seen: ReplicaView, view: ReplicaView, line: Line) -> bool:
         return not line.open and _last_snapshot(generation) > _last_snapshot(before)
     if line.kind == "index":
         return int(line.key[2]) > _last_index(before)
-    return not line.open and (line.last if line.last >= 0 else _last_index(generation)) > _last_index(before)
+    if line.kind in GROUPS:
+        newest = _last_index(before) if line.key[2] == "index" else _last_snapshot(before)
+        return not line.open and line.last > newest
+    return not line.open and _last_index(generation) > _last_index(before)
 
 
 def _generation(seen: ReplicaView, generation: GenerationView) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from litetui.errors import LitetuiError
+from litetui.errors import DamageError, LitetuiError
 from litetui.jobs.progress import CancelToken, Reporter
 from litetui.tui.ltx.model import is_ltx
 from litetui.tui.ltx.preview import Point, is_ltx_plan, ltx_way, parse, points_around, txids_beside
@@ -31,6 +32,8 @@ class Preview:
     output_error   why the output cannot be written, with `other_output` as the next free name
     free      bytes free where the output goes, None where that is not known
     why       why the plan takes this one of two replicas in one folder, "" where there is no choice
+    passed    what the newest good state leaves behind in newer generations, "" where that is none
+    instead   what to write into the field so that something restores, where the target does not; "": nothing is known
     """
 
     target: Target | None
@@ -42,6 +45,15 @@ class Preview:
     other_output: str
     free: int | None
     why: str = ""
+    passed: str = ""
+    instead: str = ""
+
+    @property
+    def latest(self) -> bool:
+        """Whether the latest state is asked for, of a generation or of all."""
+        from litetui.ops.target import Target
+
+        return self.target is not None and self.target == Target(self.target.generation)
 
 
 def preview(
@@ -55,23 +67,24 @@ def preview(
 ) -> Preview:
     """Find out what a target means; with `settle_with` down to the byte, which reads the replica."""
     from litetui.ops.output import check_output
-    from litetui.ops.restore import plan, settle
     from litetui.ops.source import choose
 
-    target, chosen, error, why = None, None, None, ""
+    target, chosen, error, why, passed = None, None, None, "", ""
     before, after = None, None
     try:
         target = parse(replica, text, generation, now_ns)
         source = choose(replica, target)
         replica, why = source.replica, source.why
-        chosen = plan(replica, target)
-        if settle_with is not None:
-            chosen = settle(chosen, *settle_with)
+        chosen, passed = _plan(replica, target, settle_with)
         error = chosen.fault
+        if error is not None and target.last_good and not is_ltx_plan(chosen):  # the good part ends before it
+            note = f"{error.cause}; enter reads how far the good part leads"
+            chosen, error = replace(chosen, notes=(*chosen.notes, note)), None
     except LitetuiError as known:
         error = known
     if target is not None and target.timestamp_ns is not None:
-        before, after = points_around(replica, chosen, generation, target.timestamp_ns)
+        taken = chosen if error is None else None
+        before, after = points_around(replica, taken, target.generation or "", target.timestamp_ns)
     elif target is not None and target.txid is not None and is_ltx(replica):
         before, after = txids_beside(replica, target.txid)
     output_error, other = None, ""
@@ -81,7 +94,41 @@ def preview(
         output_error = known
         if os.path.lexists(output):
             other = next_free(output)
-    return Preview(target, chosen, error, before, after, output_error, other, _free(output), why)
+    instead = way_out(replica, target, text, generation, error) if error is not None and target is not None else ""
+    return Preview(target, chosen, error, before, after, output_error, other, _free(output), why, passed, instead)
+
+
+def _plan(
+    replica: FileReplica | LTXReplica, target: Target, settle_with: tuple[Reporter, CancelToken] | None
+) -> tuple[AnyPlan, str]:
+    """The plan, settled or not, and what it passes over."""
+    from litetui.ops.last_good import plan_anywhere
+    from litetui.ops.restore import plan, settle
+
+    if target.last_good and target.generation is None and not is_ltx(replica):
+        return plan_anywhere(replica, settle_with)
+    chosen = plan(replica, target)
+    return (chosen if settle_with is None else settle(chosen, *settle_with)), ""
+
+
+def way_out(replica: FileReplica | LTXReplica, target: Target, text: str, generation: str, error: LitetuiError) -> str:
+    """What to write into the field instead of a target that does not restore; "" where nothing helps."""
+    from litetui.ops.others import another
+    from litetui.ops.plan import holding
+
+    damaged = isinstance(error, DamageError)
+    if is_ltx(replica):
+        return "last-good" if damaged and not target.last_good else ""
+    of = target.generation or next(iter(replica.generations()), "")
+    if damaged and not target.last_good and replica.snapshots(of):
+        return "last-good" if target.generation in (None, generation or None) else f"{of} last-good"
+    if damaged and (other := another(replica, of)) is not None:
+        return other[0] if other[1] else f"{other[0]} last-good"
+    if target.timestamp_ns is not None and target.generation is not None:
+        holds = holding(replica, target.timestamp_ns)
+        when = text.strip().removeprefix(target.generation).strip()
+        return f"{holds} {when}" if holds not in (None, of) else ""
+    return ""
 
 
 def _free(output: str) -> int | None:
@@ -110,7 +157,9 @@ def propose_output(replica_path: str) -> str:
         name = name.removesuffix(ending)
     name = name.removesuffix(".db") or "database"
     inside = os.path.realpath(replica_path)
-    folders = [os.getcwd(), os.path.expanduser("~"), "/var/tmp"]
+    folders = [os.path.expanduser("~"), "/var/tmp"]
+    with suppress(FileNotFoundError):  # it was removed meanwhile
+        folders.insert(0, os.getcwd())
     usable = [
         folder
         for folder in folders
@@ -151,14 +200,22 @@ def meaning(seen: Preview, now_ns: int) -> list[Note]:
     lines: list[Note] = []
     if seen.before is not None:
         gap = format_duration(asked - seen.before.time_ns)
-        lines.append(
-            (f"before  {format_clock(seen.before.time_ns, now_ns)}  {seen.before.place}  {gap} earlier: taken", "")
-        )
-    lines.append((f"asked   {format_clock(asked, now_ns)}", "muted"))
+        words = f"before  {format_clock(seen.before.time_ns, now_ns)}  {seen.before.place}  {gap} earlier"
+        goes = seen.plan is not None and seen.error is None
+        lines.append((f"{words}: taken", "") if goes else (words, "muted"))
+    lines.append((f"asked   {format_clock(asked, now_ns)}{_in_older(seen)}", "muted"))
     if seen.after is not None:
         gap = format_duration(seen.after.time_ns - asked)
         lines.append((f"after   {format_clock(seen.after.time_ns, now_ns)}  {seen.after.place}  {gap} later", "muted"))
     return lines
+
+
+def _in_older(seen: Preview) -> str:
+    """The generation that a time was found in, where none was named and it is not the newest."""
+    plan = seen.plan
+    if plan is None or is_ltx_plan(plan) or seen.error is not None or seen.target is None or seen.target.generation:
+        return ""
+    return f"  in {plan.generation}" if plan.generation != plan.replica.generations()[0] else ""
 
 
 def _beside(side: str, point: Point | None, now_ns: int) -> list[Note]:

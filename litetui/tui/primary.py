@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from litetui.errors import DamageError, LitetuiError, PrimaryError
 from litetui.tui.attention.entries import Entry
-from litetui.units import format_age, format_clock, format_size
+from litetui.tui.cards import Note
+from litetui.units import NS, format_age, format_clock, format_size
 
 if TYPE_CHECKING:
     from litetui.ops.lag import Lag
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from litetui.replica.ltx import LTXReplica
     from litetui.tui.work.replication import ReplicateJob
 
-Note = tuple[str, str]  # text, status
-NS = 1_000_000_000
 LATE_NS = 60 * NS
 SIDES = ("-wal", "-shm", "-journal")
 NO_FOLLOW = "does not follow"

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from litetui.units import printable
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
+class Situation(NamedTuple):
     """What the browser is at, as far as actions depend on it."""
 
     pane: str = "tree"  # tree, detail, jobs, log
     replica: bool = False
+    opening: bool = False  # one is being read, and none is open yet
     database: bool = False
     replicating: bool = False
     generations: int = 0
@@ -44,11 +44,14 @@ class Situation:
         return self.ltx or self.taken_over
 
 
+READONLY = "started with --readonly"
 WhyNot = Callable[[Situation], str]
 
 
 def needs_replica(at: Situation) -> str:
-    return "" if at.replica else "no replica is open: press O"
+    if at.replica:
+        return ""
+    return "the replica is still being read" if at.opening else "no replica is open: press O"
 
 
 def kept_by_litestream(at: Situation, words: str) -> str:
@@ -72,10 +75,8 @@ def writes_by(words: str) -> WhyNot:
 
 def writes(at: Situation) -> str:
     if at.readonly:
-        return "started with --readonly"
-    if not at.replica:
-        return "no replica is open: press O"
-    return "" if at.database else "no database attached: press o"
+        return READONLY
+    return needs_replica(at) or ("" if at.database else "no database attached: press o")
 
 
 sync = writes_by(
@@ -105,16 +106,12 @@ def retention(at: Situation) -> str:
             path = shlex.quote(printable(at.path))
             words += f"; for what is left in generations/, litetui retention {path} --retention DURATION"
         return kept_by_litestream(at, words)
-    if at.readonly:
-        return "started with --readonly"
-    if not at.replica:
-        return "no replica is open: press O"
-    return "" if at.generations else "there is nothing to delete"
+    return needs_replica(at) or ("" if at.generations else "there is nothing to delete")
 
 
 def validate(at: Situation) -> str:
-    if not at.replica:
-        return "no replica is open: press O"
+    if why_not := needs_replica(at):
+        return why_not
     if at.ltx:
         return "" if at.ltx_files else "there is no LTX file to check"
     return "" if at.generations or at.ltx_files else "there is no generation to check"
@@ -136,8 +133,8 @@ def report_clean(at: Situation) -> str:
 
 
 def restore(at: Situation) -> str:
-    if not at.replica:
-        return "no replica is open: press O"
+    if why_not := needs_replica(at):
+        return why_not
     if at.ltx:
         return "" if at.ltx_files else "there is no LTX file to restore from"
     return "" if at.generations or at.ltx_files else "there is no generation to restore from"
@@ -145,6 +142,12 @@ def restore(at: Situation) -> str:
 
 def table(at: Situation) -> str:
     return "" if at.table_rows or at.filtered else "there is no table with rows in this pane"
+
+
+def filtering(at: Situation) -> str:
+    if at.pane == "tree":
+        return needs_replica(at)
+    return table(at)
 
 
 def open_row(at: Situation) -> str:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 Key = tuple[str | int, ...]
 LTX = "ltx"  # what a report calls the LTX files of a replica
-LTX_KINDS = ("ltx", "level", "ltxfile")  # keys of the tree's lines
+LTX_KINDS = ("ltx", "level", "ltxfile")  # kinds of the tree's lines
+GROUPS = ("day", "hour", "range")
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,13 +15,14 @@ class Line:
     """One line of the tree.
 
     key      what it stands for: ("replica",), ("generation", g), ("snapshots", g), ("snapshot", g, i),
-             ("wals", g), ("day" or "hour" or "range", g, value, first), ("index", g, i);
+             ("wals", g), ("index", g, i), a branch of these: ("day" or "hour" or "range", g,
+             "snapshot" or "index", values), the values being those of the branches above it and its own;
              of v0.5: ("ltx",), ("level", n), and once it was opened ("ltxfile", n, first, last)
     text     its name; cut in the middle where it does not fit
     note     muted words after it, dropped before the text is cut
     shorter  other words for the note, where there is less room, the longest first
     glyph    name of a glyph before the text, with its status
-    last     of a group: the last index below it
+    last     of a branch of WALs or snapshots: the last index below it
     """
 
     key: Key

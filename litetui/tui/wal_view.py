@@ -6,13 +6,13 @@ import os
 from typing import TYPE_CHECKING
 
 from litetui.errors import DamageError, LitetuiError
-from litetui.tui.cards import Card
-from litetui.tui.details import Detail, Note, Tab, wal_source
+from litetui.tui.cards import Card, Note
+from litetui.tui.details import Detail, Tab, wal_source
 from litetui.tui.model import GenerationView
 from litetui.tui.owning import Looked
 from litetui.tui.tables.sources import Clock
 from litetui.tui.tables.wal_sources import FrameSource, TransactionSource, WrittenPageSource
-from litetui.units import format_age, format_clock, format_size
+from litetui.units import counted, format_age, format_clock, format_size
 
 if TYPE_CHECKING:
     from litetui.ops.breaks import FrameFault
@@ -36,7 +36,7 @@ def wal_detail(
     files = wal_source(generation, at, at + 1, clock)
     stored = int(generation.wals.size[files.start : files.stop].sum())
     cards = [
-        Card("Stored", format_size(stored), "1 file" if len(files) == 1 else f"{len(files)} segments"),
+        Card("Stored", format_size(stored), "1 file" if len(files) == 1 else counted(len(files), "segment")),
         Card("Last file", format_clock(last_ns, now, millis=False), format_age(last_ns, now)),
     ]
     notes: list[Note] = []
@@ -58,7 +58,7 @@ def wal_detail(
         f"of {generation.name}{', active: more may be written' if active else ''}",
         cards,
         notes,
-        [*tabs, Tab("wal", f"Files {len(files)}", files)],
+        [*tabs, Tab("wal", f"Files {len(files):,}", files)],
     )
 
 
@@ -66,12 +66,12 @@ def _tabs(frames: FrameTable, looked: Looked) -> list[Tab]:
     bad = len(frames) - frames.valid_frames
     owners = looked.owners.resized(len(frames)) if looked.owners is not None else None
     transactions = TransactionSource(frames, owners, looked.pending)
-    tabs = [Tab("transactions", f"Transactions {len(transactions)}", transactions)]
+    tabs = [Tab("transactions", f"Transactions {len(transactions):,}", transactions)]
     if looked.chosen is not None:
         pages = WrittenPageSource(frames, looked.chosen, owners, looked.pending)
         tabs.append(Tab("pages", f"Pages of transaction {looked.chosen + 1}", pages))
     source = FrameSource(frames, owners)
-    return [*tabs, Tab("frames", f"Frames {len(frames)}", source, "error" if bad else "")]
+    return [*tabs, Tab("frames", f"Frames {len(frames):,}", source, "error" if bad else "")]
 
 
 def _error_notes(error: LitetuiError) -> list[Note]:
@@ -97,8 +97,8 @@ def _frame_cards(frames: FrameTable) -> list[Card]:
     bad = len(frames) - frames.valid_frames
     read = "checksums right" if not bad and frames.problem is None else ""
     return [
-        Card("Transactions", str(len(frames.transactions)), "committed"),
-        Card("Frames", str(len(frames)), f"{bad} invalid" if bad else read, "error" if bad else ""),
+        Card("Transactions", f"{len(frames.transactions):,}", "committed"),
+        Card("Frames", f"{len(frames):,}", f"{bad:,} invalid" if bad else read, "error" if bad else ""),
         Card("Page size", str(frames.page_size), f"{frames.checksum_order} endian"),
         Card("Salts", f"{frames.salt1:08x} {frames.salt2:08x}"),
     ]

@@ -11,6 +11,7 @@ import pytest
 def quiet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")
     monkeypatch.setattr("litetui.tui.attention.room.look_at_room", lambda _: None)  # the machine's own disk may be full
+    monkeypatch.setattr("textual._wait.SLEEP_GRANULARITY", 0.005)  # it waits so long after each key, thrice
     work = tmp_path / "work"
     work.mkdir()
     monkeypatch.chdir(work)

@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from textual.events import Paste
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from litetui.tui.app import LitetuiApp
 from litetui.tui.settings import Settings
@@ -26,10 +28,14 @@ class Session:
 
     async def idle(self) -> None:
         """Until no load, no delayed call and no job but a running replication is left, and messages are handled."""
-        for _ in range(3):
-            await self.pilot.pause()
-            await asyncio.wait_for(self.app.bridge.idle.wait(), 30)
-        await self.pilot.pause()
+        await self.pilot.pause(0)  # what was posted is handled: it may begin something
+        async with asyncio.timeout(30):
+            while True:
+                while self.app.bridge.busy:
+                    await asyncio.sleep(0.005)
+                await self.pilot.pause()
+                if not self.app.bridge.busy:
+                    return
 
     async def until(self, condition: Callable[[], object], seconds: float = 30) -> None:
         """Until something has come about; `idle` does not wait for a replication, which has no end."""
@@ -49,9 +55,13 @@ class Session:
             await self.idle()
 
     async def type(self, text: str) -> None:
-        """Type into a field, at once."""
-        await self.pilot.press(*(text or ["backspace"]))
-        await self.idle()
+        """Put a text into the field in focus, at once; "" takes a letter away."""
+        await self.until(lambda: isinstance(self.app.focused, Input))
+        if text:
+            self.app.post_message(Paste(text))
+            await self.idle()
+        else:
+            await self.press("backspace")
 
     @property
     def screen_text(self) -> str:

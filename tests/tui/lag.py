@@ -1,19 +1,22 @@
 """How long the app's loop is kept from its work: a big replica to try it on, and a heartbeat that notes it.
 
-On a busy machine a loop is late without any fault of its own. So each beat notes three times: how late it came, and how
-much of that the process and the loop's own thread spent computing. A callback that takes long has all three, a thread
-that holds the interpreter the first two; a loop that the machine let wait has the first only.
+On a busy machine a loop is late without any fault of its own. So each beat notes how late it came, and of that time:
+how long the machine let the loop's thread wait for a core, and how long the process and the loop's own thread computed.
+A callback that takes long has the last two, a thread that holds the interpreter that of the process alone; a loop that
+the machine let wait has neither.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import sqlite3
 import struct
+import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +54,15 @@ def make_replica(root: Path, segments: int, now_ns: int, indexes: int = 50) -> R
             offset += len(piece)
     os.close(fd)
     return replica
+
+
+@contextmanager
+def quick_folder() -> Iterator[Path]:
+    """A folder for 100,000 small files: in memory where there is room, for a disk takes half a minute over them."""
+    memory = Path("/dev/shm")
+    roomy = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2_000_000_000
+    with tempfile.TemporaryDirectory(prefix="litetui-lag-", dir=memory if roomy else None) as folder:
+        yield Path(folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,32 +137,53 @@ def writer(replica: Replica, every: float) -> Iterator[list[str]]:
 
 
 class Heartbeat:
-    """Beats in the running loop. `late`, `computing`, and `at_work` (the loop's thread alone): of each beat, in s."""
+    """Beats in the running loop. Of each beat, in s: how `late` it was; how long the loop's thread `waited` for a core
+    (zero where the system does not say it); how long the process was `computing`, and the loop's thread `at_work`."""
 
     def __init__(self) -> None:
         self.late: list[float] = []
+        self.waited: list[float] = []
         self.computing: list[float] = []
         self.at_work: list[float] = []
         self._task = asyncio.create_task(self._beat())
 
     async def _beat(self) -> None:
-        while True:
-            began, computed, worked = time.monotonic(), time.process_time(), time.thread_time()
-            await asyncio.sleep(BEAT)
-            self.late.append(max(0.0, time.monotonic() - began - BEAT))
-            self.computing.append(time.process_time() - computed)
-            self.at_work.append(time.thread_time() - worked)
+        with _waiting() as waiting:
+            while True:
+                waited = waiting()
+                began, computed, worked = time.monotonic(), time.process_time(), time.thread_time()
+                await asyncio.sleep(BEAT)
+                self.late.append(max(0.0, time.monotonic() - began - BEAT))
+                self.computing.append(time.process_time() - computed)
+                self.at_work.append(time.thread_time() - worked)
+                self.waited.append(waiting() - waited)
 
     def blocked(self) -> list[float]:
-        """Of each beat how long the loop was blocked, ascending: it was late, and the process computed."""
-        return sorted(min(pair) for pair in zip(self.late, self.computing, strict=True))
+        """Of each beat how long the process itself kept the loop from its work, ascending: by a callback, or by a
+        thread that had the interpreter. The loop was late, it did not wait for a core, and the process computed."""
+        beats = zip(self.late, self.waited, self.computing, strict=True)
+        return sorted(max(0.0, min(late - waited, computing)) for late, waited, computing in beats)
 
     def busy(self) -> list[float]:
-        """Of each beat how long the loop was late by its own callbacks, ascending. Other processes change nothing."""
+        """Of each beat how long the loop was late by its own callbacks, ascending."""
         return sorted(min(pair) for pair in zip(self.late, self.at_work, strict=True))
 
     def stop(self) -> None:
         self._task.cancel()
+
+
+@contextmanager
+def _waiting() -> Iterator[Callable[[], float]]:
+    """Within it, tells how long this thread has been ready to run without a core, in s (sched-stats.rst of Linux)."""
+    try:
+        fd = os.open(f"/proc/self/task/{threading.get_native_id()}/schedstat", os.O_RDONLY)
+    except OSError:
+        yield lambda: 0.0
+        return
+    try:
+        yield lambda: int(os.pread(fd, 100, 0).split()[1]) / SECOND
+    finally:
+        os.close(fd)
 
 
 async def jobs(app: LitetuiApp, output: Path) -> list[Job]:

@@ -12,16 +12,18 @@ from textual.widgets import Input
 from litetui.errors import DamageError, LitetuiError
 from litetui.jobs.job import Job
 from litetui.jobs.progress import CancelToken, Reporter
+from litetui.ops import validate
 from litetui.ops.lag import Lag
 from litetui.ops.replicate import ReplicaState, State
 from litetui.ops.verdict import LiveCheck
 from litetui.primary import guard
 from litetui.replica.detect import open_replica
-from litetui.replica.types import Pos
-from litetui.tui.attention.entries import Entry, worst
+from litetui.replica.types import Finding, Pos
+from litetui.tui.attention.entries import ORDER, Entry, worst
 from litetui.tui.attention.model import Beside, calm, of_generation, of_replica
 from litetui.tui.attention.room import Room, look_at_room
-from litetui.tui.attention.rows import helps, lines, whole
+from litetui.tui.attention.rows import helps, lines, placed, whole
+from litetui.tui.checks import Check
 from litetui.tui.evidence import headline
 from litetui.tui.keys import BY_ID
 from litetui.tui.model import ReplicaView, look
@@ -100,6 +102,80 @@ def test_a_validation_leads_on_to_a_restore_and_says_nothing_twice(golden: Golde
     one = check(view, "damaged", findings=(finding,))
     found = [e for e in of_replica(view, NOW, Beside(checks={one.report.generation: one})) if e.severity == "error"]
     assert [helps(entry) for entry in found] == ["r to last-good"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "first"),
+    [
+        (
+            "seed-dmg-garbage-names",
+            "content checked to 20:55:31Z",
+            "11 file(s) in generation 63cf49d0df15a9ca are no data of it, e.g. 1.snapshot",
+        ),
+        (
+            "seed-dmg-both-wal-and-lz4",
+            "content checked to 20:55:31Z",
+            "WAL 00000002 is there twice, with different contents: 00000002.wal.lz4 is taken; since 20:55:30Z",
+        ),
+        (
+            "seed-dmg-flip-byte-wal-frame",
+            "latest does not restore; restores to 20:55:31Z (4 min ago); damaged from 00000004 on",
+            "r to last-good: 00000004 frame 6: its checksum is wrong; the states after 00000004:24752 do not restore",
+        ),
+        (
+            "v03-dmg-gap-middle-index",
+            "latest does not restore; restores to 20:55:30Z (4 min ago); WAL 00000002 is missing",
+            "r to last-good: WAL 00000002 is missing; the states after 00000001:115392 do not restore",
+        ),
+        (
+            "v03-dmg-missing-snapshot",
+            "latest does not restore: it has no snapshot",
+            "r restores the earlier: generation 37a3dbace36f1ae1 has no snapshot: nothing of it can be restored",
+        ),
+    ],
+)
+def test_damaged_replicas_once_they_are_checked(golden: Golden, name: str, said: str, first: str) -> None:
+    replica = open_replica(golden(name))
+    view, report = look(replica, NOW), validate.run(validate.plan(replica), now_ns=NOW)
+    checks = {one.generation: Check(one, "content", NOW) for one in report.generations}
+    assert headline(view, NOW, (), checks)[0].startswith(said)
+    found = of_replica(view, NOW, Beside(checks=checks))
+    assert [entry.severity for entry in found] == sorted((e.severity for e in found), key=ORDER.index)
+    helping = helps(found[0])
+    assert (f"{helping}: " * bool(helping) + whole(found[0], NOW)[0]).startswith(first)
+
+
+def test_where_nothing_restores_no_last_good_is_offered(view: ReplicaView) -> None:
+    index = view.generations[0].snapshots[0].index
+    path = f"/r/generations/{NEWEST}/snapshots/{index:08x}.snapshot.lz4"
+    bad = Finding("error", "lz4-checksum", "the checksum is wrong", path=path, generation=NEWEST, index=index)
+    one = check(view, "unrestorable", latest_restores=False, restorable_to=None, findings=(bad,))
+    entry = of(view, "lz4-checksum", Beside(checks={NEWEST: one}))
+    assert (placed(entry), helps(entry)) == ("snapshot 00000000: the checksum is wrong", "r restores the earlier")
+    alone = replace(view, generations=view.generations[:1])
+    assert helps(of(alone, "lz4-checksum", Beside(checks={NEWEST: one}))) == "o attaches the database"
+    known = replace(alone, primary=primary(ONE, 0))
+    assert helps(of(known, "lz4-checksum", Beside(checks={NEWEST: one}))) == "n writes one"
+
+
+def test_what_cannot_be_read_says_why_and_which_key_reads_it(view: ReplicaView) -> None:
+    path = f"/a/long/path/{NEWEST}/wal/00000002_00000000.wal.lz4"
+    words = f"cannot read: {path}: permission denied (mode 000)"
+    unread = Finding("error", "unreadable", words, path=path, generation=NEWEST, index=2)
+    one = check(view, "unknown", findings=(unread,))
+    entry = of(view, "unreadable", Beside(checks={NEWEST: one}))
+    assert placed(entry) == "cannot read: 00000002_00000000.wal.lz4: permission denied (mode 000)"
+    assert helps(entry) == "v checks again"
+    survey = replace(view.generations[0].survey, findings=(unread,))
+    named = replace(view, generations=(replace(view.generations[0], survey=survey),))
+    assert helps(of(named, "unreadable")) == "R reads again"
+
+
+def test_a_mismatch_with_the_database(view: ReplicaView) -> None:
+    one = replace(check(view), differs=True)
+    known = replace(view, primary=primary(ONE, 0))
+    entry = of(known, "live-mismatch", Beside(checks={NEWEST: one}))
+    assert (entry.severity, entry.since_ns, helps(entry)) == ("error", one.at_ns, "n writes one")
 
 
 def test_damage_that_a_restore_met(view: ReplicaView) -> None:
@@ -297,7 +373,14 @@ async def test_an_entry_comes_while_one_looks_and_leads_to_its_job(golden: Golde
 async def test_a_folder_that_vanishes(golden_copy: Golden) -> None:
     root = golden_copy("v03-multi-gen")
     async with session(root, (80, 24)) as ui:
+        assert ui.app.browser.headline.path == ""  # it stands in the line below
+        assert root.name in ui.screen_text.splitlines()[1]
         root.rename(root.with_name("gone"))
-        await ui.press("R")
+        await ui.press("v", "left", "enter")  # by names
+        (job,) = ui.app.runner.jobs
+        assert job.command.endswith("--depth names")
+        assert job.error is not None
+        assert "there is no such folder" in str(job.error)
+        await ui.press("escape", "R")
         assert "cannot be read" in ui.screen_text  # under the tree, which has the screen for itself
         assert "R reads again" in ui.screen_text

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from textual.widgets import Input
 
+from litetui.tui.screens.browser import Browser
 from litetui.tui.tree_line import Key
 from tests.tui.helpers import SETTINGS, Session, session
+from tests.tui.ltx_files import make_replica
 
 Golden = Callable[[str], Path]
 
@@ -29,6 +33,15 @@ async def test_the_first_screen_answers_with_its_evidence(golden: Golden) -> Non
         assert "names complete to 20:55:32Z (4 min ago), content not checked" in text
         assert NEWEST in text
         assert ui.app.browser.headline.verdict[1] == ""  # neutral: names make nothing green
+
+
+async def test_the_first_frame_pays_for_no_dialog(golden: Golden) -> None:
+    async with session(golden("v03-multi-gen")) as ui:
+        assert [type(screen) for screen in ui.app.screen_stack] == [Browser]  # none below it that is styled for nobody
+        assert not [path for path, _ in ui.app.stylesheet.source if path.endswith("dialogs.tcss")]
+        assert not ui.app.browser.query(Input)
+        await ui.press("r")
+        assert [path for path, _ in ui.app.stylesheet.source if path.endswith("dialogs.tcss")]
 
 
 async def test_move_open_and_look_into_a_wal(golden: Golden) -> None:
@@ -122,16 +135,34 @@ async def test_no_replica_explains_itself(tmp_path: Path) -> None:
         await ui.press("enter")
         assert "This is no replica" in ui.screen_text
         assert "Try:" in ui.screen_text
+        await ui.press("tab", "enter")  # Cancel
+        assert ui.in_browser
+        assert ui.app.replica is None
+
+
+@pytest.mark.parametrize("v05", [False, True])
+async def test_the_folder_above_a_replica_proposes_it(golden: Golden, tmp_path: Path, v05: bool) -> None:
+    folder = tmp_path / "größe"
+    folder.mkdir()
+    replica = str(folder / "replica")
+    shutil.copytree(make_replica(tmp_path).root if v05 else golden("v03-multi-gen"), replica)
+    async with session(folder) as ui:
+        assert "this is the folder above a replica" in re.sub(r"[│\s]+", " ", ui.screen_text)
+        assert "enter opens it" in ui.screen_text
+        assert ui.app.screen.query_one("#path", Input).value == replica
+        await ui.press("enter")
+        assert ui.app.path == replica
+        assert ui.in_browser
 
 
 async def test_the_demo_opens_from_the_question() -> None:
     async with session(None) as ui:
-        await ui.press("tab", "enter")
+        await ui.press("tab", "tab", "enter")
         assert ui.app.replica is not None
         assert "content not checked" in ui.screen_text
         path = ui.app.path
     assert path is not None
-    ui.app.demos.close()
+    ui.app.opening.demos.close()
     assert not os.path.exists(path)
 
 

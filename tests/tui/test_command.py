@@ -26,9 +26,10 @@ def line_of(ui: Session) -> CommandLine:
 
 
 async def typed(ui: Session, text: str) -> None:
-    """Open the line and type into it, the colon and all in one go."""
-    await ui.pilot.press("colon", *("space" if letter == " " else letter for letter in text))
-    await ui.idle()
+    """Open the line and put a text into it."""
+    await ui.press("colon")
+    if text:
+        await ui.type(text)
 
 
 async def run(ui: Session, text: str) -> Key:
@@ -145,7 +146,8 @@ async def test_words_that_something_follows(golden: Golden) -> None:
 
 async def test_what_is_not_possible_says_why_and_the_line_stays(golden: Golden) -> None:
     async with session(golden("v03-multi-gen"), (80, 24)) as ui:
-        await typed(ui, "sync")
+        await ui.pilot.press("colon", *"sync")  # in one go
+        await ui.idle()
         assert "not now: no database attached: press o" in ui.screen_text
         await ui.press("enter")
         assert "no database attached: press o" in ui.screen_text.splitlines()[-2]
@@ -171,6 +173,10 @@ async def test_completion_and_history(golden: Golden) -> None:
     async with session(golden("v03-multi-gen")) as ui:
         await typed(ui, "snap")
         line = line_of(ui)
+        few = len(line.list.found)
+        await ui.press(*["backspace"] * 4)
+        assert len(line.list.found) > few  # nothing is typed: all of them again
+        await ui.type("snap")
         await ui.pilot.press("tab")
         assert line.field.value == "snap"
         await ui.pilot.press("tab")
@@ -190,6 +196,8 @@ async def test_completion_and_history(golden: Golden) -> None:
         assert line.field.value == "snap"
         await ui.pilot.press("down", "down")
         assert line.field.value == ""
+        await ui.pilot.press("w", "up", "down")
+        assert line.field.value == "w"  # what was being typed comes back
         await ui.press("escape")
         assert ui.in_browser
 

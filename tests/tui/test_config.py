@@ -12,7 +12,8 @@ import pytest
 
 from litetui.errors import OutputError
 from litetui.tui.config import config_path, load, save_theme
-from litetui.tui.model import groups, index_columns
+from litetui.tui.grouping import groups
+from litetui.tui.model import index_columns
 from litetui.tui.outline import group_text
 from litetui.tui.timeline.axis import Axis
 from litetui.units import format_clock, offset_ns, parse_time, set_clock_zone, utc_clocks, zone_heading

@@ -16,8 +16,13 @@ from litetui.ops.verdict import Depth, GenerationReport, Verdict
 from litetui.replica.detect import open_replica
 from litetui.replica.types import Finding, Pos
 from litetui.tui.checks import Check, since
-from litetui.tui.evidence import badge, checked_card, checked_of, evidence, headline
+from litetui.tui.evidence import badge, checked_of, evidence, generation_card, headline
+from litetui.tui.looks import Looks
+from litetui.tui.marks import marks
 from litetui.tui.model import ReplicaView, look
+from litetui.tui.outline import outline
+from litetui.tui.sentences import checked_card
+from litetui.tui.tree_line import Key
 from tests.tui.helpers import NOW
 
 Golden = Callable[[str], Path]
@@ -65,7 +70,7 @@ def test_what_came_since_is_unchecked_again(view: ReplicaView) -> None:
     one = check(view, restorable_until_ns=until, updated_ns=until)
     assert since(one, view.generations[0]).wals == 9
     text, status = said(view, one)
-    assert text.endswith("41 min ago; 9 WAL files newer")
+    assert text.endswith("41 min ago; 9 WAL files newer, unchecked; names complete to 20:55:32Z (4 min ago)")
     assert status == "success"
     words = badge(view.generations[0], one, NOW).words
     assert words == (
@@ -88,11 +93,12 @@ def test_damage_says_from_where_on_and_up_to_where(view: ReplicaView) -> None:
         restorable_until_ns=earlier(view, 9),
     )  # fmt: skip
     text, status = said(view, bad)
-    assert text.startswith("damaged from 00000002 on: latest does not restore; restores to 20:55:3")
+    assert text.startswith("latest does not restore; restores to 20:55:3")
+    assert text.endswith(" (4 min ago); damaged from 00000002 on")
     assert status == "error"
     assert badge(view.generations[0], bad, NOW).glyph == "damaged"
     without = replace(bad, report=replace(bad.report, findings=(), restorable_to=None, restorable_until_ns=None))
-    assert said(view, without) == ("damaged: latest does not restore", "error")
+    assert said(view, without) == ("latest does not restore: damaged", "error")
     older = check(view, "damaged", latest_restores=True)
     assert said(view, older) == ("latest restores, checked 41 min ago; older restore points are damaged", "warning")
     # A snapshot that came since may have healed it: nobody knows.
@@ -100,6 +106,24 @@ def test_damage_says_from_where_on_and_up_to_where(view: ReplicaView) -> None:
     healed = replace(bad, report=replace(bad.report, updated_ns=before))
     assert said(view, healed)[1] == "warning"
     assert "1 snapshot newer: v checks again" in said(view, healed)[0]
+
+
+def test_a_narrow_headline_keeps_verdict_and_moment(view: ReplicaView) -> None:
+    bad = check(view, "damaged", latest_restores=False, restorable_to=Pos(NEWEST, 2, 4152), files=24)
+    text, _ = headline(view, NOW + 36 * 24 * 60 * MINUTE, (), {NEWEST: bad})
+    assert text.startswith("latest does not restore; restores to 22 Nov 20:55:32Z (36 d ago); damaged from 00000002")
+    assert len(text.rpartition("; damaged")[0]) <= 80 - len(" litetui   ")
+
+
+def test_what_could_not_be_read_is_not_marked_as_damage(view: ReplicaView) -> None:
+    unread = Finding("error", "unreadable", "permission denied", generation=NEWEST, index=1)
+    wrong = Finding("error", "wal-checksum", "wrong", generation=NEWEST, index=2)
+    found = marks(view, {NEWEST: check(view, "damaged", findings=(unread, wrong))})
+    assert [found.on("index", NEWEST, n, n) for n in range(4)] == ["", "unreadable", "damaged", ""]
+    assert found.on("index", NEWEST, 0, 3) == "damaged"
+    lines = outline(view, {("replica",), ("generation", NEWEST), ("wals", NEWEST)}, NOW, {}, found)
+    shown = [(line.glyph, line.status) for line in lines if line.key[0] == "index"]
+    assert shown == [("blank", ""), ("damaged", "error"), ("unreadable", "warning"), ("blank", "")]
 
 
 def test_other_verdicts(view: ReplicaView) -> None:
@@ -154,6 +178,49 @@ def test_a_restore_up_to_the_last_good_point_does_not_hide_damage(view: ReplicaV
     told = evidence(view, newest, NOW, [damaged, good, beyond])
     assert told is not None
     assert told[1] == "success"
+
+
+def test_a_restore_into_the_past_says_what_is_newer_and_unchecked(view: ReplicaView) -> None:
+    past = restore_job(view, 1, earlier(view, 12))
+    text, status = headline(view, NOW, [past])
+    assert text.startswith("restored and checked to 20:55:3")
+    newer = "12 WAL files newer, unchecked; names complete to 20:55:32Z (4 min ago)"
+    assert text.endswith(f", 1 min ago; {newer}")
+    assert status == "success"
+    card = generation_card(view, view.generations[0], [past], None, NOW)
+    assert card.note == "restored 1 min ago, +12 files"
+    latest = restore_job(view, 3, view.generations[0].stats.updated_ns or 0)
+    assert headline(view, NOW, [latest, past])[0] == "restored and checked to 20:55:32Z, 1 min ago"
+
+
+def test_damage_that_was_seen_until_a_validation_reads_it(view: ReplicaView) -> None:
+    looks, now = Looks(), NOW - MINUTE
+    key: Key = ("index", NEWEST, 2)
+    wrong = DamageError("read", "its checksum is wrong", code="wal-checksum", path="/r/x", index=2, offset=32, frame=0)
+    assert not looks.note(view, key, None, now)
+    assert looks.note(view, key, wrong, now)
+    assert not looks.note(view, key, wrong, NOW)
+    assert looks.on(view, {}).generations[1:] == view.generations[1:]
+    looks.note(view, key, wrong, now)
+    old = check(view)
+    known: tuple[dict[str, Check], ...] = ({}, {NEWEST: old}, {NEWEST: check(view, depth="names")})
+    for checks in known:
+        seen = looks.on(view, checks)
+        assert headline(seen, NOW, (), checks) == (
+            "damaged in 00000002, seen 1 min ago: v says what restores", "error"
+        )  # fmt: skip
+        one = seen.generations[0]
+        assert badge(one, checks.get(NEWEST), NOW).glyph == "damaged"
+        assert generation_card(seen, one, (), checks.get(NEWEST), NOW).note == "seen 1 min ago"
+    assert looks.on(view, {NEWEST: replace(old, at_ns=NOW)}) == view
+    assert looks.on(replace(view, generations=view.generations[1:]), {}).generations == view.generations[1:]
+    newer = replace(view.generations[0].snapshots[-1], index=3)
+    one = replace(view.generations[0], snapshots=(*view.generations[0].snapshots, newer))
+    passed = looks.on(replace(view, generations=(one, *view.generations[1:])), {})
+    assert headline(passed, NOW)[0].startswith("older restore points are damaged in 00000002")
+    assert headline(passed, NOW)[1] == "warning"
+    assert looks.note(view, key, None, NOW)
+    assert looks.on(passed, {}).generations[0].seen == ()
 
 
 def test_the_further_of_a_restore_and_a_check_is_said(view: ReplicaView) -> None:

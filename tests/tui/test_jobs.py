@@ -88,7 +88,9 @@ def test_a_row_tells_phase_progress_rate_and_time_left(held: Held) -> None:
     job.begin()
     job.reporter.progress = Progress("delete", 32, 128, "files", started=100.0, at=104.0)
     words = progress_text(job, UNICODE, NOW)
-    assert [part in words for part in ("delete", "25 %", "8 files/s", "12 s left")] == [True] * 4
+    assert words == "━━──────  25 %  12 s left  8 files/s  delete"
+    job.reporter.progress = Progress("delete", 1, 0, "files", started=100.0, at=104.0)
+    assert progress_text(job, UNICODE, NOW) == "1 file  delete"
 
 
 def test_a_row_has_the_age_of_its_end() -> None:
@@ -226,6 +228,42 @@ async def test_the_log_at_80_by_24_has_the_screen(golden: Golden) -> None:
 # jobs on the screen
 
 
+async def test_at_120_columns_a_row_keeps_its_rate_and_the_time_left(golden: Golden, held: Held) -> None:
+    async with session(golden("v03-multi-gen"), (120, 40)) as ui:
+        job = await started(ui, held)
+        job.title = "00000003:148352 into app-of-the-customer-restored.db"
+        job.reporter.progress = Progress("look into the snapshot", 10**9, 3 * 10**9, started=100.0, at=475.0)
+        await ui.until(lambda: "33 %  12 min 30 s left  2.7 MB/s  lo" in ui.screen_text)
+
+
+async def test_the_cursor_of_the_jobs_goes_to_the_newest(golden: Golden, held: Held) -> None:
+    """Also where another one runs on, which stands above it: J and enter show what has just ended."""
+    async with session(golden("v03-multi-gen")) as ui:
+        await started(ui, held)
+        other = Held()
+        jobs = [job_of(lambda *_: None, "export"), job_of(other, "look")]
+        for job in jobs:
+            ui.app.submit(job)
+        await ui.until(lambda: "▶ look" in ui.screen_text and "✔ export" in ui.screen_text)
+        other.release.set()
+        await ui.until(lambda: "✔ look" in ui.screen_text)
+        await ui.pilot.press("J", "enter")
+        await ui.until(lambda: isinstance(ui.app.screen, JobScreen) and ui.app.screen.query("#keys"))
+        screen = ui.app.screen
+        assert isinstance(screen, JobScreen)
+        assert screen.job is jobs[-1]
+        await ui.until(lambda: "esc: close" in ui.screen_text)
+        keys = next(line for line in ui.screen_text.splitlines() if "esc: close" in line)
+        assert keys.strip("│ ") == "y: copy log; e: save; esc: close"  # it has ended, and no command does the same
+
+
+async def test_the_time_of_a_line_from_yesterday_is_whole(golden: Golden) -> None:
+    async with session(golden("v03-multi-gen")) as ui:
+        ui.app.browser.log_pane.add([replace(line(1), at_ns=NOW - 86_400 * SECOND)])
+        await ui.press("4")
+        assert "21 Nov 21:00:00.000Z" in ui.screen_text
+
+
 async def test_jobs_are_rows_while_one_runs_and_a_line_after(golden: Golden, held: Held) -> None:
     async with session(golden("v03-multi-gen"), (120, 40)) as ui:
         job = await started(ui, held, command="litetui retention /r --retention 24h")
@@ -234,7 +272,9 @@ async def test_jobs_are_rows_while_one_runs_and_a_line_after(golden: Golden, hel
         await ui.pilot.press("3")
         await ui.pilot.pause(0.2)
         assert "$ litetui retention /r --retention 24h" in ui.screen_text
-        await ui.pilot.press("x")
+        await ui.pilot.press("y")
+        await ui.until(lambda: "job's command  litetui retention" in ui.screen_text)
+        await ui.pilot.press("escape", "x")
         await ui.idle()
         assert job.state is State.CANCELLED
         assert any("32 of 128 files are deleted, and stay so" in toast for toast in ui.toasts)
@@ -278,6 +318,7 @@ async def test_a_jobs_own_log(golden: Golden, held: Held) -> None:
         await ui.pilot.pause(0.2)
         assert isinstance(ui.app.screen, JobScreen)
         assert "it goes on" in ui.screen_text
+        assert "x: cancel; y: copy log; e: save; esc: close" in ui.screen_text
         await ui.pilot.press("y", "ctrl+y")
         await ui.pilot.pause()
         assert ui.toasts[-2].startswith("sent to the terminal: 21:00:00.000Z retention")
@@ -285,6 +326,9 @@ async def test_a_jobs_own_log(golden: Golden, held: Held) -> None:
         await ui.pilot.press("x")
         await ui.idle()
         assert job.state is State.CANCELLED
+        assert "x: cancel" not in ui.screen_text
+        await ui.press("x")
+        assert ui.toasts[-1] == "this job has ended already: cancelled"
         await ui.press("e")
         assert ui.app.screen.query_one("#path", Input).value.startswith("log-retention")
 

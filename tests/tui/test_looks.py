@@ -13,7 +13,6 @@ from textual.widgets import Button
 
 from litetui.tui.contrast import FILLED, TEXT, contrast, readable
 from litetui.tui.keys import ACTIONS
-from litetui.tui.screens.browser import Browser
 from litetui.tui.screens.dialog import Dialog
 from litetui.tui.screens.help import PANES, HelpScreen
 from litetui.tui.screens.job import JobScreen
@@ -57,16 +56,24 @@ def whole(ui: Session) -> None:
     assert screen.contains_region(dialog.query_one(f"#{dialog.box_id}").region)
 
 
-@pytest.mark.parametrize(
-    ("layout", "name"),
-    [*(("v0.3", name) for name in DIALOGS), *(("v0.5", name) for name in DIALOGS if name != "retention")],
-)
-async def test_a_dialog_is_whole_at_80_by_24(layout: str, name: str, golden: Golden, tmp_path: Path) -> None:
+@pytest.mark.parametrize("layout", ["v0.3", "v0.5"])
+async def test_a_dialog_is_whole_at_80_by_24(layout: str, golden: Golden, tmp_path: Path) -> None:
     path = golden("v03-multi-gen") if layout == "v0.3" else make_replica(tmp_path).root
     async with session(path, SMALL) as ui:
-        for keys in DIALOGS[name]:
-            await ui.press(*keys)
-            whole(ui)
+        for name, steps in DIALOGS.items():
+            if (layout, name) == ("v0.5", "retention"):
+                continue  # it stays with Litestream
+            for keys in steps:
+                await ui.press(*keys)
+                whole(ui)
+            await home(ui)
+
+
+async def home(ui: Session) -> None:
+    """Out of all dialogs, to the tree."""
+    while not ui.in_browser:
+        await ui.press("escape")
+    await ui.press("1")
 
 
 async def test_the_dialogs_of_jobs_are_whole_at_80_by_24(golden: Golden) -> None:
@@ -110,9 +117,8 @@ async def test_ascii_is_ascii_everywhere(layout: str, golden: Golden, tmp_path: 
             await see(*to)
             if on:
                 await see(*on)
-            while not isinstance(ui.app.screen, Browser):
-                await ui.press("escape")
-            await see("1")
+            await home(ui)
+            await see()
         await see("v", "enter")  # the report
         await see("e")
         await see("escape", "escape", "3")
@@ -128,42 +134,38 @@ async def test_ascii_is_ascii_everywhere(layout: str, golden: Golden, tmp_path: 
         await see()
 
 
-@pytest.mark.parametrize("pane", PANES)
-async def test_the_help_of_a_pane_fits(pane: str, golden: Golden) -> None:
+async def test_the_help_of_a_pane_fits(golden: Golden) -> None:
     """No line is wrapped by anything but the help itself, which keeps texts beside their keys."""
+    assert [a.id for a in ACTIONS if len(a.shown_keys) > 12] == []
     async with session(golden("v03-multi-gen"), SMALL) as ui:
-        ui.app.push_screen(HelpScreen(pane, lambda action: action.why_not(ui.app.browser.situation())))
-        await ui.idle()
-        whole(ui)
-        lines = ui.screen_text.splitlines()
-        assert all(len(line) == SMALL[0] for line in lines)
-        text = ui.app.screen.query_one("#help-text")
-        room = text.size.width
-        beyond = [a.id for a in ACTIONS if len(a.shown_keys) > 12]
-        assert beyond == []
-        assert room >= SMALL[0] - 6
-        for number, line in enumerate(lines):
-            if "Here" in line:
-                for row in lines[number + 1 : -2]:
-                    assert re.match(r"│ (  \S| {14}|\S| {20})", row), row
+        for pane in PANES:
+            ui.app.push_screen(HelpScreen(pane, lambda action: action.why_not(ui.app.browser.situation())))
+            await ui.idle()
+            whole(ui)
+            lines = ui.screen_text.splitlines()
+            assert all(len(line) == SMALL[0] for line in lines)
+            assert ui.app.screen.query_one("#help-text").size.width >= SMALL[0] - 6
+            for number, line in enumerate(lines):
+                if "Here" in line:
+                    for row in lines[number + 1 : -2]:
+                        assert re.match(r"│ (  \S| {14}|\S| {20})", row), row
+            ui.app.pop_screen()
 
 
-@pytest.mark.parametrize("pane", ["1", "2", "3", "4"])
-async def test_an_empty_pane_says_what_would_be_here(pane: str) -> None:
+async def test_an_empty_pane_says_what_would_be_here() -> None:
     """And which key makes it."""
+    words = {
+        "1": ("no replica is open", "O opens one"),
+        "2": ("no replica is open", "O opens one"),
+        "3": ("none yet", "r restores, v validates"),
+        "4": ("no log lines yet", "r restores, v validates"),
+    }
     async with session(None, SMALL) as ui:
-        await ui.press("escape", pane)
-        text = ui.screen_text
-        words = {
-            "1": ("no replica is open", "O opens one"),
-            "2": ("no replica is open", "O opens one"),
-            "3": ("none yet", "r restores, v validates"),
-            "4": ("no log lines yet", "r restores, v validates"),
-        }
-        for word in words[pane]:
-            assert word in text
-        assert "? help" in text
-        assert "q quit" in text
+        await ui.press("escape")
+        for pane in words:
+            await ui.press(pane)
+            for word in (*words[pane], "? help", "q quit"):
+                assert word in ui.screen_text, pane
 
 
 async def test_a_filter_that_leaves_nothing_says_so(golden: Golden) -> None:

@@ -116,7 +116,7 @@ async def test_new_files_are_seen_and_the_selection_stays(made: Maker) -> None:
 async def test_a_gap_is_red_and_last_good_leads_around_it(made: Maker) -> None:
     (made.root / "ltx/0/000000000000000a-000000000000000a.ltx").unlink()
     async with session(made.root) as ui:
-        assert "latest does not restore: TXID 000000000000000a is missing" in ui.screen_text
+        assert "latest does not restore; names complete to 20:48:00Z (12 min ago); TXID 000000" in ui.screen_text
         assert "error" in ui.app.browser.headline.verdict[1]
         await ui.press("j", "j", "2")
         assert "no: a gap" in ui.screen_text

@@ -101,7 +101,7 @@ async def test_every_byte_is_read_and_what_comes_later_is_unchecked(made: Maker)
         assert "content ok" in ui.screen_text
         hidden.rename(newest)
         await ui.press("R")
-        assert headline(ui)[0].endswith("; 1 LTX file newer")
+        assert "; 1 LTX file newer, unchecked; names complete to " in headline(ui)[0]
         assert "+1 file" in line(ui, ("replica",)).note
         assert line(ui, ("level", 0)).glyph == "blank"
         assert line(ui, ("level", 0)).note == "5, +1 since"
@@ -115,7 +115,7 @@ async def test_a_compaction_of_old_times_is_unchecked_too(made: Maker) -> None:
         made.write(1, 9, 12)
         made.write(9, 1, 8)
         await ui.press("R")
-        assert headline(ui)[0].endswith("; 1 LTX file and 1 snapshot newer")
+        assert "; 1 LTX file and 1 snapshot newer, unchecked; names complete to " in headline(ui)[0]
         assert marks(ui)[("level", 0)] == OK
         assert line(ui, ("level", 9)).note == "3, +1 since"
 
@@ -156,8 +156,8 @@ async def test_a_damaged_file_is_marked_from_the_level_down(made: Maker) -> None
         await ui.press("escape", "enter")  # and to the file
         assert ui.app.browser.shown_key == ("ltxfile", 1, 5, 8)
         assert "error" in headline(ui)[1]
-        assert (
-            headline(ui)[0] == "damaged from TXID 0000000000000005 on: latest does not restore; restores to 20:43:00Z"
+        assert headline(ui)[0] == (
+            "latest does not restore; restores to 20:43:00Z (17 min ago); damaged from TXID 0000000000000005 on"
         )
         found = marks(ui)
         assert found[("replica",)] == ("damaged", "error")
@@ -223,7 +223,7 @@ async def test_a_gap_by_names_stays_red(made: Maker) -> None:
     async with session(made.root) as ui:
         assert line(ui, ("replica",)).glyph == "damaged"
         await ui.press("v", "enter", "escape")
-        assert "latest does not restore: TXID 000000000000000a is missing" in headline(ui)[0]
+        assert headline(ui)[0].startswith("latest does not restore; restores to 20:48:00Z (12 min ago); TXID ")
         assert headline(ui)[1] == BAD_STYLE
 
 

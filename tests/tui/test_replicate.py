@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from threading import Event
 
 import pytest
 from textual.widgets import Button, Input
@@ -20,8 +21,12 @@ from textual.widgets import Button, Input
 from litetui.demo import Writer
 from litetui.jobs.job import Job, State
 from litetui.ops import sync
+from litetui.primary import guard
 from litetui.replica.detect import open_replica
 from litetui.replica.types import Pos
+from litetui.tui.opening import DEMO
+from litetui.tui.primary import Candidate
+from litetui.tui.screens.attach import AttachDialog
 from litetui.tui.screens.write import WriteDialog
 from litetui.tui.work.replication import ReplicateJob
 from tests.build import SECOND, T0, Builder
@@ -116,8 +121,28 @@ async def test_attach_a_database(golden: Golden, database: Path, writer: Writer)
         assert "app.db" in first
         assert "Replicator: none" in ui.screen_text
         assert "the database's WAL does not follow" in ui.attention
-        await ui.press("o", "tab", "enter")
+        await ui.press("o", "tab", "enter")  # Cancel
+        assert ui.app.database == str(database)
+        await ui.press("o", "tab", "tab", "enter")  # Detach
         assert "o attaches the database" in ui.attention
+
+
+async def test_what_is_typed_after_enter_is_not_attached(golden: Golden, monkeypatch: pytest.MonkeyPatch) -> None:
+    hold = Event()
+
+    def slow(path: str, _: str) -> Candidate:
+        hold.wait(20)
+        return Candidate(path, 1, guard.Watch((), "", "v0.3", None))
+
+    monkeypatch.setattr("litetui.tui.screens.attach.judge", slow)
+    async with session(golden("v03-multi-gen")) as ui:
+        await ui.press("o")
+        await ui.pilot.press(*"/a.db", "enter", "2")
+        hold.set()
+        await ui.idle()
+        assert isinstance(ui.app.screen, AttachDialog)
+        assert "a file of" in ui.screen_text  # that one would do, too
+        assert ui.app.database is None
 
 
 async def test_attach_proposes_the_database_beside_the_replica(
@@ -223,6 +248,7 @@ async def test_replicate_follows_a_writer_until_it_is_stopped(database: Path, re
     async with session(replica, settings=LIVE, database=database) as ui:
         await ui.press("S")
         assert "x on its job ends it" in ui.screen_text
+        assert "--retention 0" in plain(ui)  # the command line deletes nothing either
         await ui.press("escape")
         job = await replicating(ui)
         assert "Replicator: litetui, this session" in ui.screen_text
@@ -258,9 +284,17 @@ async def test_replicate_follows_a_writer_until_it_is_stopped(database: Path, re
 
 async def test_replicate_is_switched_off_by_its_own_key(database: Path, replica: Path, writer: Writer) -> None:
     async with session(replica, settings=LIVE, database=database) as ui:
-        job = await replicating(ui)
+        await ui.press("S", "tab", "right")
+        assert "--validation-interval 1h" in plain(ui)
+        await ui.press("enter")
+        job = last_job(ui)
+        assert isinstance(job, ReplicateJob)
+        assert job.command.endswith("--retention 0 --validation-interval 1h")
+        assert job.validation_s == 3600
+        await ui.until(lambda: job.state.ended or (job.at is not None and job.at.synced_ns is not None))
         await ui.press("S")
         assert "Replicating app.db" in ui.screen_text
+        assert "--validation-interval 1h" in plain(ui)
         await ui.press("enter")
         await ui.until(lambda: job.state.ended)
         assert job.state is State.DONE
@@ -427,7 +461,7 @@ async def test_an_empty_database_in_the_newest_generation_needs_attention(tmp_pa
 
 
 async def test_the_live_demo_replicates_by_itself_and_leaves_nothing() -> None:
-    async with session("/demo", settings=LIVE) as ui:
+    async with session(DEMO, settings=LIVE) as ui:
         await ui.until(lambda: ui.app.replica is not None)
         await ui.until(lambda: ui.app.runner.jobs and last_job(ui).state is State.RUNNING)
         job = last_job(ui)
@@ -436,6 +470,6 @@ async def test_the_live_demo_replicates_by_itself_and_leaves_nothing() -> None:
         await ui.until(lambda: "this session" in ui.screen_text)
         assert len(open_replica(job.target).generations()) == 2
         folder = Path(job.target).parent
-    ui.app.demos.close()
+    ui.app.opening.demos.close()
     assert job.state is State.DONE, job.error
     assert not folder.exists()

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,14 +15,16 @@ from threading import Event
 
 import pytest
 from textual import events
-from textual.widgets import Input, Static
+from textual.widgets import Button, Input, Static
 
-from litetui.errors import Cancelled
+from litetui.errors import Cancelled, LitetuiError
 from litetui.jobs.job import State
 from litetui.jobs.progress import CancelToken, Reporter
 from litetui.ops import restore
+from litetui.tui.preview import propose_output
 from litetui.tui.screens.restore import RestoreDialog
 from litetui.tui.signals import SIGNALS, ending_on_signals
+from litetui.tui.work.report import result_lines
 from tests.tui.helpers import SETTINGS, Session, session
 
 Golden = Callable[[str], Path]
@@ -76,10 +79,56 @@ async def test_restore_to_the_latest(golden: Golden) -> None:
         (job,) = ui.app.runner.jobs
         assert job.state is State.DONE, job.error
         assert sha256(job.output) == expected("v03-multi-gen", "latest")
-        assert any("done" in toast for toast in ui.toasts)
-        await ui.press("3", "enter")
+        assert ui.toasts == [f"restore {job.id} done: {job.output}; J, then enter: the next steps"]
+        await ui.press("J", "enter")
+        assert "PRAGMA quick_check ok" in ui.screen_text
         assert "next:" in ui.screen_text
         assert "owner" in ui.screen_text
+
+
+async def test_the_check_is_named_and_needs_no_new_plan(golden: Golden) -> None:
+    async with session(golden("v03-multi-gen")) as ui:
+        await ui.press("r", "enter")
+        assert "settled" in ui.screen_text
+        ui.app.screen.query_one("#check").focus()
+        await ui.press("right")
+        assert "settled" in ui.screen_text
+        assert "--integrity-check full" in ui.screen_text
+        await ui.press("enter")  # also on the choice
+        (job,) = ui.app.runner.jobs
+        assert job.state is State.DONE, job.error
+        assert "PRAGMA integrity_check ok" in "".join(result_lines(job))
+
+
+async def test_a_plan_that_fails_leaves_none_that_could_run(golden: Golden, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with session(golden("v03-multi-gen")) as ui:
+        await ui.press("r", "enter")
+        assert "settled" in ui.screen_text
+
+        def fail(*_: object, **__: object) -> None:
+            raise LitetuiError("look there", "the disk is gone")
+
+        monkeypatch.setattr("litetui.tui.screens.restore.preview", fail)
+        await ui.type("10m")
+        assert "the disk is gone" in ui.screen_text
+        await ui.press("enter")
+        assert ui.app.runner.jobs == []
+        assert not ui.app.screen.query_one("#go", Button).disabled  # it can be tried again
+
+
+async def test_a_replica_that_has_gone_is_said_to_be_gone(golden_copy: Golden) -> None:
+    replica = golden_copy("v03-multi-gen")
+    async with session(replica) as ui:
+        shutil.rmtree(replica)
+        await ui.press("r", "enter")
+        text = re.sub(r"[│▎\s]+", "", ui.screen_text)  # a path is wrapped anywhere
+        assert f"thefolder{replica}isnotthereanymore" in text
+        assert "thewholefolderwasmovedorremoved,oramountwent" in text
+
+
+def test_an_output_is_proposed_where_the_working_folder_is_gone(tmp_path: Path) -> None:
+    os.rmdir(os.getcwd())
+    assert propose_output(str(tmp_path / "replica")).endswith("-restored.db")
 
 
 async def test_restore_to_a_time(golden: Golden) -> None:
@@ -123,6 +172,11 @@ async def test_restore_what_the_cursor_stands_on(golden: Golden) -> None:
 async def test_an_ended_generation_warns_first(golden: Golden) -> None:
     async with session(golden("v03-multi-gen")) as ui:
         await ui.press("G", "r")
+        assert "latest of 94a4ddb46bb3f1d3 ended" in ui.screen_text
+        await ui.type("00000002:32992")  # what is asked for by its place is not the latest
+        assert "latest of" not in ui.screen_text
+        ui.app.screen.query_one("#target", Input).value = ""
+        await ui.idle()
         assert "latest of 94a4ddb46bb3f1d3 ended" in ui.screen_text
 
 
@@ -190,7 +244,8 @@ async def test_keys_that_come_with_the_dialogs_own_go_to_the_dialog(golden: Gold
         assert ui.app.browser.pane == "tree"
         await ui.press("j", "r", "escape", "slash")
         await ui.type("rro")  # in a field they are letters
-        assert ui.app.browser.detail_pane.filter.value == "rro"
+        assert isinstance(ui.app.focused, Input)
+        assert ui.app.focused.value == "rro"
 
 
 async def test_a_position_is_named_as_it_is_before_it_is_settled(golden: Golden) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import pytest
 from textual import events
@@ -18,6 +19,7 @@ from textual.widgets import Button, Input
 from litetui.demo import Writer
 from litetui.jobs.job import Job, State
 from litetui.jobs.progress import CancelToken, Reporter
+from litetui.ops.retention import RetentionPlan
 from litetui.replica.detect import open_replica
 from litetui.tui.screens.retention import RetentionDialog
 from litetui.tui.screens.retention_plan import RetentionPlanDialog
@@ -81,12 +83,13 @@ async def test_the_plan_is_the_dialog_and_is_confirmed_by_its_number(replica: Pa
         assert count == 6  # the snapshots 0 and 2, the WALs 0 to 3
         text = ui.screen_text
         assert f"deletes {count} files" in text
+        assert re.search(r"free +[0-9.]+ .B on the replica's disk now, about [0-9.]+ .B after", text)
         assert "window now" in text
         assert "window after" in text
         assert "░" in text
         assert "--retention 2s" in re.sub(r"[│\s]+", " ", text)
         assert isinstance(ui.app.focused, Button)
-        assert ui.app.focused.id == "cancel"  # the only dialog in which it has the focus
+        assert ui.app.focused.id == "close"  # the only dialog in which it has the focus
         assert dialog.query_one("#go", Button).disabled
         await ui.press("tab")
         await ui.type("5")
@@ -102,7 +105,8 @@ async def test_the_plan_is_the_dialog_and_is_confirmed_by_its_number(replica: Pa
         assert job.kind == "retention"
         assert job.state is State.DONE, job.error
         assert len(files(replica)) == len(before) - count
-        assert any("6 files deleted" in toast for toast in ui.toasts)
+        (toast,) = ui.toasts
+        assert re.search(r"6 files deleted, .* freed; .* are free on the replica's disk now", toast)
         assert ui.app.browser.view is not None
         assert len(ui.app.browser.view.generations[0].snapshots) == 1  # it was read again
         await ui.press("3", "enter")
@@ -133,7 +137,7 @@ async def test_the_table_gives_its_rows_and_takes_a_digit_back(replica: Path) ->
     async with session(replica, settings=replace(SETTINGS, now_ns=now(replica))) as ui:
         dialog = await show_plan(ui, "2s")
         dialog.query_one("#files").focus()
-        await ui.type("12")
+        await ui.press("1", "2")
         dialog.query_one("#files").focus()
         await ui.press("backspace")
         field = dialog.query_one("#count", Input)
@@ -181,7 +185,15 @@ async def test_a_wrong_duration_is_said_under_the_field(replica: Path) -> None:
 
 async def test_litestreams_rule(replica: Path) -> None:
     async with session(replica, settings=replace(SETTINGS, now_ns=now(replica))) as ui:
-        dialog = await show_plan(ui, "1s", "tab", "right")
+        await ui.press("t")
+        ui.app.screen.query_one("#duration", Input).value = "1s"
+        await ui.press("tab")
+        for key in ("right", "enter"):  # in one go
+            ui.app.post_message(events.Key(key, None))
+        await ui.until(lambda: isinstance(ui.app.screen, RetentionPlanDialog) and ui.app.screen.query("#files"))
+        await ui.idle()
+        dialog = ui.app.screen
+        assert isinstance(dialog, RetentionPlanDialog)
         assert dialog.plan.rule == "litestream"
         assert "--rule litestream" in re.sub(r"[│\s]+", " ", ui.screen_text)
 
@@ -199,10 +211,32 @@ async def test_a_replica_that_changed_gives_a_new_plan(replica: Path) -> None:
         assert "deletes 5 files" in ui.screen_text
         assert dialog.query_one("#count", Input).value == ""
         assert dialog.query_one("#go", Button).disabled
-        assert ui.app.focused is dialog.query_one("#cancel")
+        assert ui.app.focused is dialog.query_one("#close")
         assert not ui.app.runner.jobs
         await confirm(ui, 5)
         assert last_job(ui).state is State.DONE, last_job(ui).error
+
+
+async def test_another_number_takes_back_what_was_confirmed(replica: Path) -> None:
+    """The plan is made once more after enter, which may take long: until then nothing is decided."""
+    async with session(replica, settings=replace(SETTINGS, now_ns=now(replica))) as ui:
+        dialog = await show_plan(ui, "2s")
+        plan, began, release = dialog.make_plan, Event(), Event()
+
+        def slow(*args: Any) -> RetentionPlan:
+            began.set()
+            release.wait(20)
+            return plan(*args)
+
+        dialog.make_plan = slow
+        await ui.pilot.press("tab", "6", "enter")
+        await ui.until(began.is_set)
+        await ui.pilot.press("backspace")
+        await ui.until(lambda: not ui.app.bridge.loading("retention-plan"))
+        release.set()
+        await ui.idle()
+        assert ui.app.screen is dialog
+        assert not ui.app.runner.jobs
 
 
 async def test_it_waits_for_a_reader(replica: Path) -> None:
@@ -230,14 +264,22 @@ async def test_it_waits_for_a_reader(replica: Path) -> None:
         assert last_job(ui).state is State.DONE, last_job(ui).error
 
 
-async def test_it_is_greyed_with_its_reason(replica: Path) -> None:
+async def test_with_readonly_the_plan_is_shown_and_deleting_is_greyed_with_its_reason(replica: Path) -> None:
     settings = replace(SETTINGS, now_ns=now(replica), readonly=True)
     async with session(replica, settings=settings) as ui:
-        await ui.press("t")
-        assert "started with --readonly" in ui.toasts
-        assert ui.in_browser
-        await ui.press("v", "enter")
+        before = files(replica)
+        dialog = await show_plan(ui, "2s")
+        assert "would delete 6 files" in ui.screen_text
+        assert "Not now: started with --readonly" in ui.screen_text
+        assert not dialog.query_one("#count").display
+        button = dialog.query_one("#go", Button)
+        assert (button.display, button.disabled) == (True, True)
+        await ui.type("6")
+        await ui.press("tab", "tab", "enter")
+        assert ui.app.screen is dialog
+        await ui.press("escape", "v", "enter")
         assert last_job(ui).state is State.DONE  # to validate is to read
+        assert files(replica) == before
 
 
 @pytest.mark.parametrize("size", [(80, 24), (100, 30), (160, 45)])
@@ -263,6 +305,10 @@ async def test_ascii_is_ascii(replica: Path) -> None:
         for _ in range(3):
             assert not {c for c in ui.screen_text if not c.isascii()}
             await ui.press("]")
+        ui.app.copy("long " * 50)
+        await ui.idle()
+        assert "sent to the terminal: long" in ui.screen_text  # a toast, which is cut
+        assert not {c for c in ui.screen_text if not c.isascii()}
 
 
 # beside a replication

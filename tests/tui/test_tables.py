@@ -5,14 +5,24 @@ from __future__ import annotations
 import csv
 import json
 import os
+import resource
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.widgets import Input
 
+from litetui.errors import OutputError
 from litetui.jobs.job import State
+from litetui.jobs.progress import CancelToken, Reporter
+from litetui.tui.ltx.pages import read_pages
+from litetui.tui.screens.export import write_text
+from litetui.tui.tables import desk
+from litetui.tui.tables.arranged import arrange
+from litetui.tui.tables.sources import Source
 from litetui.tui.tree_line import Key
 from litetui.tui.widgets.row_view import RowView
 from litetui.units import parse_time
@@ -206,6 +216,19 @@ async def test_a_name_that_is_taken_is_not_proposed_and_a_folder_takes_the_name(
         assert Path(f"{NEWEST}.csv").read_text() == "mine"
 
 
+def test_a_disk_that_is_full_leaves_no_part_of_a_file(tmp_path: Path) -> None:
+    """Also where the text is short enough to wait in the file's buffer until it is closed."""
+    path = tmp_path / "rows.txt"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
+    try:
+        with pytest.raises(OutputError, match="File too large"):
+            write_text("a line that is longer than that", str(path), Reporter(), CancelToken())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not path.exists()
+
+
 async def test_what_can_be_copied_can_be_saved(golden: Golden, tmp_path: Path) -> None:
     async with session(golden("v03-multi-gen")) as ui:
         await ui.press("j", "Y")
@@ -243,19 +266,28 @@ async def test_every_kind_of_group_can_be_stood_on(golden_copy: Golden, spread: 
         index = int(path.name[:8], 16)
         at = START + (index * 10 if spread else (index * 7919 % 400) * 60) * MINUTE
         os.utime(path, ns=(at, at))
+    (snapshot,) = (wal.parent / "snapshots").iterdir()
+    for index in range(1, 301):
+        os.link(snapshot, wal.parent / "snapshots" / f"{index:08x}.snapshot.lz4")
     async with session(replica) as ui:
         browser, tree = ui.app.browser, ui.app.browser.tree_view
         for _ in range(4):  # everything is opened
             for line in [line for line in tree.lines if line.branch and not line.open]:
                 tree.reveal(line.key)
                 tree.action_open()
-        found = {line.kind: line.key for line in tree.lines}
+        found = {line.kind: line for line in tree.lines if line.key[2:3] != ("snapshot",)}
         assert found.keys() >= kinds
-        for key in found.values():
-            tree.reveal(key)
+        of_snapshots = [line for line in tree.lines if line.key[2:3] == ("snapshot",)]
+        assert [(line.text, line.note) for line in of_snapshots] == [
+            ("00000100-0000012c", "45"),
+            ("00000000-000000ff", "256"),
+        ]
+        for line in (*found.values(), of_snapshots[0]):
+            tree.reveal(line.key)
             await ui.idle()
-            assert shown(ui) == key
+            assert shown(ui) == line.key
             assert browser.table.row_count
+        assert (browser.tab, browser.table.row_count) == ("snapshots", 45)
         groups = [line for line in tree.lines if line.kind in ("day", "hour", "range")]
         assert all(len(line.text) <= 18 for line in groups)
 
@@ -294,8 +326,8 @@ async def test_no_number_is_cut_in_any_table(golden: Golden, tmp_path: Path, siz
             browser.tree_view.action_open()
             browser.tree_view.action_cursor_down()
             await ui.idle()
-            for number in range(len(browser.shown.tabs) if browser.shown is not None else 0):
-                browser.pick_tab(number)
+            for tab in browser.shown.tabs if browser.shown is not None else ():
+                browser.pick_tab(tab.id)
                 await ui.pilot.pause()
                 table = browser.table
                 columns = table.visible_columns(table.size.width)
@@ -305,3 +337,92 @@ async def test_no_number_is_cut_in_any_table(golden: Golden, tmp_path: Path, siz
                         cell = table.source.cells(row)[at]
                         text = cell if isinstance(cell, str) else cell[0]
                         assert len(text) <= room or not (column.right or column.title == "Index"), (text, room)
+
+
+async def test_a_row_is_gone_back_to_whatever_the_order_was_and_whatever_came(golden_copy: Golden) -> None:
+    replica = golden_copy("v03-multi-gen")
+    async with session(replica) as ui:
+        table = ui.app.browser.table
+        await ui.press("j", "2", "I", "j", "j")  # the third from below
+        key = table.key
+        await ui.press("left_square_bracket")
+        add_wal(replica, 4)
+        await ui.press("R", "right_square_bracket")
+        assert not table.reversed
+        assert table.cursor == table.row_count - 3
+        assert table.key == key
+
+
+async def test_a_filter_goes_with_the_table_that_it_is_of(golden: Golden) -> None:
+    async with session(golden("v03-multi-gen")) as ui:
+        browser = ui.app.browser
+        await ui.press("j", "2", "slash")
+        await ui.type("00000002")
+        await ui.press("enter", "1", "j", "j", "j")
+        assert browser.shown_key == ("generation", OLDER)
+        assert browser.filter_text == ""
+        assert browser.detail_pane.filter is None  # nor does a field still say so
+        await ui.press("2", "slash")
+        await ui.type("00000001")
+        await ui.press("enter", "greater_than_sign")
+        ui.app.opening.open(str(golden("v03-multi-snapshot")))
+        await ui.idle()
+        assert browser.filter_text == ""
+        assert not browser.rows.arranged
+        assert browser.detail_pane.filter is None
+
+
+async def test_rows_that_come_do_not_keep_a_filter_from_ending(
+    golden_copy: Golden, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replica = golden_copy("v03-multi-gen")
+    gate, began = threading.Event(), list[Source]()
+
+    def slow(source: Source, **how: Any) -> Source:
+        began.append(source)
+        assert gate.wait(30)
+        return arrange(source, **how)
+
+    monkeypatch.setattr(desk, "arrange", slow)
+    async with session(replica) as ui:
+        browser = ui.app.browser
+        await ui.press("j", "2")
+        browser.filter_by("0000000")
+        for index in (4, 5):
+            add_wal(replica, index)
+            ui.app.read_again()
+            await ui.until(lambda: not ui.app.bridge.loading("replica"))
+        assert len(began) == 1
+        gate.set()
+        await ui.idle()
+        assert len(began) == 2
+        assert browser.table.row_count == 25
+
+
+async def test_a_column_that_has_lost_its_order_is_left(golden: Golden) -> None:
+    async with session(golden("v03-multi-gen")) as ui:
+        table = ui.app.browser.table
+        await ui.press("2")
+        table.sorted_by = 6  # as of the owners' column, until owners are known again
+        await ui.press("greater_than_sign")
+        assert table.sorted_by == 0
+
+
+async def test_what_was_read_of_another_replica_is_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = make_replica(tmp_path / "a").root, make_replica(tmp_path / "b").root
+    gate = threading.Event()
+
+    def slow(*args: Any) -> object:
+        assert gate.wait(30)
+        return read_pages(*args)
+
+    monkeypatch.setattr("litetui.tui.ltx.pages.read_pages", slow)
+    async with session(first) as ui:
+        browser = ui.app.browser
+        browser.tree_view.reveal(("ltxfile", 0, 9, 9))
+        await ui.until(lambda: ui.app.bridge.loading("frames"))
+        ui.app.opening.open(str(second))
+        gate.set()
+        await ui.idle()
+        assert browser.shown_key == ("replica",)
+        assert browser.contents.known == {}

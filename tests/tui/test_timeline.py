@@ -20,8 +20,8 @@ from litetui.ops.target import Target, parse_target
 from litetui.replica.catalog import WALTable
 from litetui.replica.detect import open_any
 from litetui.replica.file import FileReplica
-from litetui.replica.types import GenerationStats, SnapshotInfo
-from litetui.tui.checks import Check
+from litetui.replica.types import Finding, GenerationStats, SnapshotInfo
+from litetui.tui.checks import Check, window_of
 from litetui.tui.ltx.model import ltx_of as ltx_replica
 from litetui.tui.model import GenerationView, ReplicaView, index_columns, look
 from litetui.tui.timeline.axis import DAY, HOUR, MINUTE, Axis
@@ -40,10 +40,9 @@ from litetui.tui.timeline.points import (
     spot,
     target,
     time_of,
-    way,
-    way_words,
 )
 from litetui.tui.timeline.tracks import timeline
+from litetui.tui.timeline.way import way, way_words
 from tests.build import GENERATION, SECOND, T0, Builder, usual_history, write_replica
 
 Golden = Callable[[str], Path]
@@ -108,6 +107,7 @@ SOUND_AND_DAMAGED = (
     "v03-dmg-flip-byte-segment",
     "v03-dmg-gap-middle-index",
     "v03-dmg-missing-last-segment-of-index",
+    "v03-dmg-missing-middle-segment",
     "v03-dmg-missing-snapshot",
 )
 
@@ -131,6 +131,39 @@ def test_after_a_check_its_points_are_what_restores(golden: Golden, tmp_path: Pa
                 continue
             out.unlink()
         assert offered == restored
+
+
+ONE_RULE = (
+    "seed-multi-gen",
+    "seed-dmg-flip-byte-wal-frame",
+    "v03-retention",
+    "v03-dmg-flip-byte-segment",
+    "v03-dmg-gap-middle-index",
+    "v03-dmg-missing-middle-segment",
+    "v03-dmg-missing-snapshot",
+)
+
+
+@pytest.mark.parametrize("name", ONE_RULE)
+def test_timeline_window_times_and_checks_agree(golden: Golden, name: str) -> None:
+    """Where a snapshot is younger than the WAL of its index, too, as after a retention."""
+    replica, view, checks = open_any(str(golden(name))), see(golden(name)), checked(golden(name))
+    for generation in view.generations:
+        by_names, read = of(view, generation.name), of(view, generation.name, checks)
+        for made, check in ((by_names, None), (read, checks[generation.name])):
+            window = window_of(generation, check)
+            points = range(len(made))
+            assert (window is None) == (not points)
+            if window is not None:
+                assert (window.start_ns, window.end_ns) == (time_of(made, 0), time_of(made, len(made) - 1))
+            for point in points:
+                found = plan(replica, Target(generation.name, timestamp_ns=time_of(made, point)))
+                assert found.fault is None
+        windows = checks[generation.name].report.windows
+        if windows:
+            assert windows[0].start_ns == time_of(read, 0)
+            with pytest.raises(LitetuiError):
+                plan(replica, Target(generation.name, timestamp_ns=windows[0].start_ns - 1))
 
 
 def test_a_point_is_said_as_the_restore_takes_it(tmp_path: Path) -> None:
@@ -163,9 +196,9 @@ def test_words_of_points(tmp_path: Path) -> None:
     first_end = usual_history().ends(0)[0]
     assert f"{GENERATION}/00000000:{first_end}" in texts(made, 1)
     words = [text for text, _ in way_words(way(replica, spot(made, 1)))]
-    assert words[0] == "from snapshot 00000000"
-    assert words[1].startswith("reads 2 files, ")
-    assert words[2].startswith("leaves out 11 newer WAL files")
+    assert words[0].startswith("reads 2 files, ")
+    assert words[1].startswith("leaves out 11 newer WAL files")
+    assert words[2] == "from snapshot 00000000"
     assert evidence_words(made, 1, NOW) == ("content not checked", "")
 
 
@@ -277,6 +310,11 @@ def test_what_a_check_found(golden: Golden) -> None:
     assert {status for kind, status in cells if kind == "hole"} == {"error"}
     plain = draw(before, whole(before, NOW + 9999 * DAY), 80, -1).cells
     assert {status for _, status in plain} == {""}  # names make nothing green
+    unread = Finding("error", "unreadable", "permission denied", generation=name, index=2)
+    report = replace(checks[name].report, verdict="unknown", findings=(unread,))
+    made = of(view, name, {name: replace(checks[name], report=report)})
+    assert holes(made) == ["not read from 00000002 on"]
+    assert beside_words(made, len(made) - 1) == ("then not read from 00000002 on: v checks again", "warning")
     failed = {name: replace(checks[name], report=replace(checks[name].report, integrity="row 3 missing"))}
     made = of(view, name, failed)
     assert evidence_words(made, len(made) - 1, NOW) == ("SQLite's integrity check failed, 0 s ago", "error")

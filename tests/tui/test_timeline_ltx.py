@@ -26,10 +26,9 @@ from litetui.tui.timeline.points import (
     point_words,
     spot,
     target,
-    way,
-    way_words,
 )
 from litetui.tui.timeline.tracks import timeline
+from litetui.tui.timeline.way import way, way_words
 from litetui.tui.tree_line import LTX
 from tests.ltx_build import LTXBuilder, LTXHistory, usual_ltx
 
@@ -86,9 +85,9 @@ def test_its_points_are_what_restores(tmp_path: Path, out: Path) -> None:
     assert point_of_line(made, ("ltxfile", 1, 13, 16)) == find(made, spot(made, 9)) == 9
     assert point_of_line(made, ("level", 1)) is None
     said = way_words(way(LTXReplica(tmp_path / "r"), spot(made, 9)))
-    assert said[0][0] == "from snapshot 000000000000000c"
-    assert said[1][0].startswith("reads 2 files, ")
-    assert said[2][0].startswith("leaves out 4 newer LTX files")
+    assert said[0][0].startswith("reads 2 files, ")
+    assert said[1][0].startswith("leaves out 4 newer LTX files")
+    assert said[2][0] == "from snapshot 000000000000000c"
 
 
 def test_files_that_nothing_leads_to_are_a_hole(tmp_path: Path, out: Path) -> None:

@@ -46,7 +46,7 @@ async def test_it_stands_above_the_table_and_says_the_newest_point(golden: Golde
         assert bar.rstrip("▸").endswith("┃")
         assert levels.endswith("peak 12.7 kB/43 ms") or "peak " in levels
         assert point == f"by 20:55:32.568Z  4 min ago  {NEWEST} 00000003, all of it  24 of 24"
-        assert way == "from snapshot 00000000  reads 24 files, 189.6 kB  content not checked"
+        assert way == "reads 24 files, 189.6 kB  from snapshot 00000000  content not checked"
 
 
 async def test_tab_and_2_lead_to_it(golden: Golden) -> None:
@@ -99,7 +99,11 @@ async def test_keys_move_over_points_and_marks(golden: Golden) -> None:
         assert "1 of 62" in text(ui)[3]
         await ui.press("G", "right")
         assert "62 of 62" in text(ui)[3]
-        assert text(ui)[4].startswith("from snapshot 00000006  reads 10 files, 55.7 kB")
+        assert text(ui)[4].startswith("reads 10 files, 55.7 kB  from snapshot 00000006")
+        await ui.press("tab", "j", "j")  # without the focus it stands where the row of the table does
+        assert "60 of 62" in text(ui)[3]
+        await ui.press("left_square_bracket", "j")
+        assert "00000004:0  snapshot" in text(ui)[3]
 
 
 async def test_zoom_in_and_out(golden: Golden) -> None:
@@ -134,7 +138,7 @@ async def test_the_dialog_plans_what_the_timeline_said(golden: Golden) -> None:
     async with session(golden("v03-multi-gen")) as ui:
         await ui.press("j", "tab", "left", "left", "left")
         said = text(ui)
-        assert said[4].startswith("from snapshot 00000000  reads 21 files, 158.7 kB")
+        assert said[4].startswith("reads 21 files, 158.7 kB  leaves out 3 newer WAL files")
         await ui.press("enter", "enter")
         assert "158.7 kB in 21 files" in ui.screen_text
 
@@ -201,7 +205,7 @@ async def test_a_validation_shows_what_does_not_restore(golden: Golden) -> None:
         assert "14 of 14" in text(ui)[3]
         assert text(ui)[4].startswith("then damaged from 00000002 on: later states do not restore  checked")
         await ui.press("left")
-        assert text(ui)[4].startswith("checked 0 s ago  from snapshot 00000000")
+        assert text(ui)[4].startswith("checked 0 s ago  reads 13 files, 99.8 kB  leaves out 11 newer WAL files")
 
 
 async def test_without_a_restore_point_its_keys_say_why(golden: Golden) -> None:
@@ -230,11 +234,14 @@ async def test_a_v05_replica(tmp_path: Path) -> None:
     made = make_replica(tmp_path)
     async with session(made.root, (160, 45)) as ui:
         assert "by 20:51:00.000Z  9 min ago  TXID 000000000000000c  7 of 7" in text(ui)[3]
-        assert text(ui)[4].startswith("from snapshot 0000000000000004  reads ")
+        assert text(ui)[4].startswith("reads 6 files, 2.7 kB  from snapshot 0000000000000004")
         await ui.press("tab", "left", "left", "enter")
         assert target(ui) == "000000000000000a"
+        await ui.press("escape", "tab", "right_square_bracket", "G")
+        assert "1 of 7" in text(ui)[3]
+        await ui.press("shift+tab", "end", "left", "left", "enter")
         await ui.press("escape", "y")
-        assert "TXID        000000000000000a" in ui.screen_text
+        assert "TXID     000000000000000a" in ui.screen_text
 
 
 @pytest.mark.parametrize("size", [(80, 24), (100, 30), (120, 40), (60, 20)])
@@ -253,7 +260,7 @@ async def test_in_ascii_it_is_ascii_and_never_wraps(golden: Golden, name: str, s
 async def test_another_replica_leaves_nothing_of_the_one_before(golden: Golden) -> None:
     async with session(golden("v03-multi-gen")) as ui:
         await ui.press("tab")
-        ui.app.open_path(str(golden("v03-snapshot-only")))
+        ui.app.opening.open(str(golden("v03-snapshot-only")))
         await ui.idle()
         assert view(ui).timeline is not None
         assert len(view(ui).timeline or ()) == 1

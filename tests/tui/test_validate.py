@@ -12,8 +12,10 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import pytest
+from textual import events
 from textual.widgets import Input
 
 from litetui.errors import Cancelled
@@ -21,6 +23,7 @@ from litetui.jobs.job import Job, State
 from litetui.jobs.progress import CancelToken, Reporter
 from litetui.ops import drill, validate
 from litetui.ops.verdict import LiveCheck, Report
+from litetui.ops.verdict_text import read
 from litetui.replica.types import Finding, Pos
 from litetui.tui.screens.checking import ValidateJobScreen
 from litetui.tui.screens.report import ReportScreen
@@ -79,6 +82,30 @@ async def test_the_whole_replica_is_checked_and_turns_green(golden: Golden) -> N
         assert "all" in ui.screen_text
 
 
+async def test_what_is_chosen_after_enter_is_not_started(golden: Golden, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Enter waits for the plan of what stands there then; a choice made meanwhile is another question."""
+    real, hold = validate.plan, Event()
+
+    def slow(*args: Any, **more: Any) -> validate.ValidationPlan:
+        hold.wait(20)
+        return real(*args, **more)
+
+    monkeypatch.setattr(validate, "plan", slow)
+    async with session(golden("v03-multi-gen")) as ui:
+        await ui.pilot.press("v")
+        await ui.until(lambda: isinstance(ui.app.screen, ValidateDialog) and ui.app.screen.query("#depth"))
+        await ui.pilot.press("enter", "right")
+        hold.set()
+        await ui.idle()
+        assert isinstance(ui.app.screen, ValidateDialog)
+        assert ui.app.runner.jobs == []
+        for key in ("left", "left", "enter"):  # in one go
+            ui.app.post_message(events.Key(key, None))
+        await ui.until(lambda: ui.app.runner.jobs)
+        await ui.idle()
+        assert last_job(ui).title.startswith("names")
+
+
 async def test_one_generation_and_only_names(golden: Golden) -> None:
     async with session(golden("v03-multi-gen")) as ui:
         ui.app.browser.tree_view.reveal(("generation", ENDED))
@@ -109,7 +136,7 @@ async def test_what_comes_after_a_check_is_said(golden_copy: Golden) -> None:
         later = 1 + max(path.stat().st_mtime_ns for path in wal.iterdir())
         os.utime(wal / "00000004_00000000.wal.lz4", ns=(later, later))
         await ui.press("R")
-        assert headline(ui)[0].endswith("; 1 WAL file newer")
+        assert "; 1 WAL file newer, unchecked; names complete to 20:55:32Z" in headline(ui)[0]
         assert headline(ui)[1] == "$text-success bold"
         assert any("+1 file" in line.note for line in ui.app.browser.tree_view.lines)
         assert "+1 file" in ui.screen_text
@@ -159,7 +186,7 @@ async def test_damage_leads_into_the_tree_and_the_table(golden: Golden) -> None:
         assert browser.pane == "detail"
         assert "00000002_0000c140" in str(browser.table.source.cells(browser.table.cursor)[-1])
         assert headline(ui) == (
-            "damaged from 00000002 on: latest does not restore; restores to 20:55:31Z", "$text-error bold"
+            "latest does not restore; restores to 20:55:31Z (4 min ago); damaged from 00000002 on", "$text-error bold"
         )  # fmt: skip
         assert glyphs(ui) == ["damaged"]
         await ui.press("1", "k", "k", "k", "k", "2")
@@ -205,7 +232,7 @@ async def test_restore_from_the_report_goes_to_the_last_good_point(golden: Golde
         assert job.kind == "restore"
         assert job.state is State.DONE, job.error
         await ui.press("escape")
-        assert headline(ui)[0].startswith("damaged from 00000002 on")  # that restore says nothing of the latest
+        assert headline(ui)[0].endswith("; damaged from 00000002 on")  # that restore says nothing of the latest
 
 
 async def test_export_and_copy(golden: Golden, tmp_path: Path) -> None:
@@ -305,6 +332,7 @@ async def test_cancel_a_validation(golden: Golden, slow: Slow) -> None:
         await ui.press("x")
         assert last_job(ui).state is State.CANCELLED
         assert isinstance(ui.app.screen, ValidateJobScreen)
+        assert "x: cancel" not in ui.screen_text
         await ui.press("escape")
         assert glyphs(ui) == ["unchecked"] * 3
 
@@ -320,6 +348,19 @@ async def test_running_jobs_come_first(golden: Golden, slow: Slow) -> None:
         await ui.pilot.press("3", "g")
         await ui.press("x")
         assert ui.app.runner.jobs[0].state is State.CANCELLED
+
+
+async def test_one_of_a_kind_is_counted_as_one(tmp_path: Path) -> None:
+    wal = bytearray(wal_header(512, 7, 8))
+    add_frame(wal, 1, 1, bytes(512))
+    builder = Builder(tmp_path / "replica")
+    builder.snapshot(0, bytes(512))
+    builder.segments(0, bytes(wal), [len(wal)])
+    async with session(tmp_path / "replica") as ui:
+        await ui.press("v", "enter")
+        report = report_of(ui)
+        assert "1 frame, 1 transaction" in ui.screen_text
+        assert "1 frame in 1 transaction were read" in read(report)
 
 
 def rotten(root: Path) -> None:
@@ -395,15 +436,15 @@ async def test_with_the_database(golden: Golden, monkeypatch: pytest.MonkeyPatch
 async def test_a_report_of_another_replica_leads_nowhere(golden: Golden, tmp_path: Path) -> None:
     async with session(golden("v03-dmg-flip-byte-segment")) as ui:
         await ui.press("v", "enter", "escape")
-        ui.app.open_path(str(golden("v03-multi-gen")))
+        ui.app.opening.open(str(golden("v03-multi-gen")))
         await ui.idle()
         assert headline(ui)[0].startswith("names complete")
         await ui.press("3", "enter", "enter", "r")
         assert ui.toasts[-1] == "another replica is open by now"
         await ui.press("escape")
-        ui.app.open_path(str(golden("v03-dmg-flip-byte-segment")))
+        ui.app.opening.open(str(golden("v03-dmg-flip-byte-segment")))
         await ui.idle()
-        assert headline(ui)[0].startswith("damaged from 00000002 on")  # the session still knows
+        assert headline(ui)[0].endswith("; damaged from 00000002 on")  # the session still knows
 
 
 @pytest.mark.parametrize("size", [(80, 24), (100, 30), (160, 45)])
@@ -434,4 +475,4 @@ async def test_names_that_hurt_do_no_harm(golden: Golden, tmp_path: Path) -> Non
         for keys in (["v"], ["enter"], ["y"], ["enter"], ["e"], ["escape", "escape"]):
             await ui.press(*keys)
             assert "\x1b" not in ui.screen_text
-        assert headline(ui)[0].startswith("damaged from")
+        assert headline(ui)[0].startswith("latest does not restore")

@@ -14,11 +14,13 @@ from litetui.ops import wal_owners
 from litetui.ops.frames import read_frames
 from litetui.replica.detect import open_replica
 from litetui.tui import owning
+from litetui.tui.attention.model import of_replica
+from litetui.tui.attention.rows import helps, placed
 from litetui.tui.tables.wal_sources import FrameSource, TransactionSource, WrittenPageSource
 from litetui.tui.tree_line import Key
 from tests.build import GENERATION
 from tests.sqlite_wals import Real, ltx_replica, real_replica
-from tests.tui.helpers import Session, session
+from tests.tui.helpers import SETTINGS, Session, session
 
 Golden = Callable[[str], Path]
 KEY: Key = ("index", GENERATION, 0)
@@ -259,8 +261,20 @@ async def test_why_a_frame_is_not_valid(real: Real, size: tuple[int, int]) -> No
         source = ui.app.browser.table.source
         assert isinstance(source, FrameSource)
         checked = [cells(ui, n)[4] for n in range(len(source))]
+        assert ui.app.browser.headline.verdict[0] == "damaged in 00000000, seen 0 s ago: v says what restores"
+        glyphs = {line.key[0]: line.glyph for line in ui.app.browser.tree_view.lines}
+        assert (glyphs["generation"], glyphs["wals"], glyphs["index"]) == ("damaged",) * 3
+        view = ui.app.browser.view
+        assert view is not None
+        entry, *_ = of_replica(view, SETTINGS.now_ns(), ui.app.browser.attention.beside())
+        assert (entry.severity, entry.code, entry.where) == ("error", "wal-checksum", "00000000")
+        assert placed(entry) == "00000000 frame 8: its checksum is wrong"
+        assert helps(entry) == "v says what restores"
         assert checked[7:10] == ["valid", "bad checksum", "invalid"]
         assert cells(ui, 8)[-2:] == ["", ""]
+        real.builder.whole(0, real.wal)  # what was seen was another file
+        await ui.press("R")
+        assert ui.app.browser.headline.verdict[0].startswith("names complete")
 
 
 async def test_the_salts_of_another_wal(golden_copy: Golden) -> None:

@@ -15,11 +15,13 @@ import pytest
 
 from litetui.errors import ChangedError, LitetuiError
 from litetui.replica import watch as watch_module
-from litetui.tui import app as app_module
+from litetui.replica.glance import Glance, glance, there
+from litetui.replica.ltx import LTXReplica
 from litetui.tui import bridge, opening, watching
-from litetui.tui.opening import Sight
+from litetui.tui.sight import Sight, lines
 from tests.build import GENERATION, T0, compress, usual_history, write_replica
 from tests.tui.helpers import NOW, SETTINGS, Session, session
+from tests.tui.ltx_files import make_replica
 
 WATCHED = replace(SETTINGS, watch_s=0.05)
 SECOND = 1_000_000_000
@@ -152,7 +154,7 @@ async def test_another_replica_is_followed_instead(root: Path, tmp_path: Path) -
     with kind_of_file_system("ext4"):
         async with session(root, settings=WATCHED) as one:
             first = one.app.watching._watch
-            one.app.open_path(str(other))
+            one.app.opening.open(str(other))
             await one.idle()
             assert first is not None
             assert first.fd is None
@@ -176,13 +178,19 @@ async def test_the_names_of_a_big_replica_come_first(root: Path, monkeypatch: py
             show(sight)
 
         with patch.object(browser, "show_glances", note), patch.object(browser, "show_view") as full:
-            one.app.open_path(str(root))
+            one.app.opening.open(str(root))
             await one.idle()
         text = one.screen_text
-        assert f"{seen[0].glances[0].files} WAL files, 1 snapshot by their names" in text
+        assert [one.counted for one in seen] == [False, True]
+        assert f"{seen[1].glances[0].files} WAL files, 1 snapshot by their names" in text
         assert "reading sizes and times: " in text
         assert GENERATION in text
         assert "wal 3" in text
+        show(seen[0])
+        browser.tick()  # before that, if the names themselves take long
+        await one.idle()
+        assert f"reading names: {seen[0].storage.listed:,} so far" in one.screen_text
+        assert GENERATION in one.screen_text
         await one.press("j", "j", "l", "enter")  # nothing there to open yet, and nothing breaks
         browser.show_view(full.call_args.args[0])
         await one.idle()
@@ -217,13 +225,27 @@ async def test_no_answer_to_opening_leaves_the_screen_and_the_answer_still_count
     monkeypatch.setattr(bridge, "NO_ANSWER_SECONDS", 0.05)
     go_on = Event()
     first_look = opening.first_look
-    monkeypatch.setattr(app_module, "first_look", lambda *args: (go_on.wait(30), first_look(*args))[1])
+    monkeypatch.setattr(opening, "first_look", lambda *args: (go_on.wait(30), first_look(*args))[1])
     async with session(None, size=(160, 40)) as one:
         await one.press("escape")
-        one.app.open_path(str(root))
+        one.app.opening.open(str(root))
         await one.until(lambda: one.app.browser.trouble is not None)
         assert one.in_browser
         go_on.set()
         await one.idle()
         assert one.app.browser.trouble is None
         assert wals(one) > 0
+
+
+def test_the_levels_of_a_big_v05_replica_come_first_too(tmp_path: Path) -> None:
+    replica = LTXReplica(str(make_replica(tmp_path).root))
+    (tmp_path / "replica" / "ltx" / "2").mkdir()
+    begun = Sight([Glance(name) for name in there(replica)], replica.storage, counted=False)
+    assert [(line.text, line.note) for line in lines("r", begun)][1:] == [(f"level {n}", "") for n in (0, 1, 2, 9)]
+    told = Sight(glance(replica), replica.storage)
+    assert [(line.text, line.note) for line in lines("r", told)][1:] == [
+        ("level 0", "5"),
+        ("level 1", "2"),
+        ("level 9", "2"),
+    ]
+    assert told.words() == "9 files by their names\nreading sizes and times: 0 %"

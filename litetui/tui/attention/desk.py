@@ -90,13 +90,16 @@ class AttentionDesk:
 
     def start(self, entry: Entry) -> tuple[str, str] | None:
         """What the restore dialog begins with for an entry: generation and target, None where it says nothing of it."""
+        from litetui.tui.attention.helping import EARLIER, LATEST, earlier
+
         view, finding = self.browser.view, entry.finding
         if view is None or finding is None or entry.action != "restore":
             return None
-        if finding.code == "other-database":
-            names = [generation.name for generation in view.generations]
-            earlier = names[names.index(finding.generation or "") + 1 :] if finding.generation in names else []
-            return (earlier[0], "") if earlier else None
+        if entry.does == EARLIER:
+            before = earlier(view, finding.generation or "")
+            return (before.name, "") if before is not None else None
+        if entry.does == LATEST:
+            return finding.generation or "", ""
         return finding.generation or "", "" if finding.code == "time-order" else "last-good"
 
     def open(self, entry: Entry) -> None:
@@ -108,7 +111,7 @@ class AttentionDesk:
         if job is not None:
             browser.app.push_screen(JobScreen(job))
         elif entry.finding is not None:
-            browser.app.browser.show_finding(entry.finding)
+            browser.app.browser.going.to_finding(entry.finding)
         elif entry.action:
             browser.act(entry.action)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -38,7 +39,10 @@ class Entry:
         one = self.finding
         if one is None:
             return ""
-        return f"{one.index:08x}" if one.index is not None else (one.generation or ltx_place(one.path))
+        if one.index is None:
+            odd = os.path.basename(one.path or "") if one.code == "unknown-file" else ""
+            return one.generation or ltx_place(one.path) or odd
+        return f"snapshot {one.index:08x}" if "/snapshots/" in (one.path or "") else f"{one.index:08x}"
 
 
 def worst(entries: Sequence[Entry]) -> str:

@@ -6,6 +6,7 @@ database and its replicators, from the jobs that write, and from the room that i
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -15,19 +16,19 @@ from litetui.jobs.job import Job, State
 from litetui.replica.types import Finding
 from litetui.tui import primary
 from litetui.tui.attention.entries import ORDER, Entry
+from litetui.tui.attention.helping import anew, began, helps
 from litetui.tui.attention.room import Room
 from litetui.tui.checks import Check, Checks, since, since_ltx
 from litetui.tui.evidence import restore_damage
 from litetui.tui.ltx.evidence import met
-from litetui.tui.ltx.model import LTXView, ltx_key
+from litetui.tui.ltx.model import LTXView
 from litetui.tui.model import GenerationView, ReplicaView
 from litetui.tui.tree_line import LTX
-from litetui.units import format_age, format_duration, format_size
+from litetui.units import NS, format_age, format_duration, format_size
 
 if TYPE_CHECKING:
     from litetui.tui.work.replication import ReplicateJob
 
-NS = 1_000_000_000
 STALE_NS = 600 * NS  # a replica that stands still for so long
 SKEW_NS = 5 * NS
 OLD_CHECK_NS = 24 * 3600 * NS
@@ -103,11 +104,17 @@ def _trouble(view: ReplicaView, beside: Beside) -> Iterator[Entry]:
 def _found(generation: GenerationView, view: ReplicaView, beside: Beside) -> Iterator[Entry]:
     """Of a generation: damage that was met, then what the names tell beside it."""
     check = beside.checks.get(generation.name)
+    if check is not None and check.differs:
+        words = "a restore of it is not what the database holds, as its validation found"
+        key = anew(generation, view) if view.primary is not None else ("", "")
+        advice = "copy the replica before anything else, then write a new snapshot, or begin a new generation"
+        yield Entry("error", "live-mismatch", words, check.at_ns, advice, *key)
     found = with_checked(generation.survey.findings, [check] if check is not None else [])
+    found += [s.finding for s in generation.seen if all(f.index != s.finding.index for f in _errors(found))]
     job = restore_damage(view, generation, beside.jobs)
     if job is not None and isinstance(job.error, DamageError):
         error = job.error
-        if all(f.index != error.index or f.severity != "error" for f in found):
+        if all(f.index != error.index for f in _errors(found)):
             yield _of_restore(job, error, generation)
     if not generation.indexes.in_order and all(f.code != "time-order" for f in found):
         words = "file times do not rise with the indexes: was this replica copied without its times?"
@@ -127,65 +134,32 @@ def _of_restore(job: Job, error: DamageError, generation: GenerationView) -> Ent
 def _found_in_ltx(ltx: LTXView, view: ReplicaView, beside: Beside) -> Iterator[Entry]:
     check = beside.checks.get(LTX)
     named = (*met(view.path, ltx, beside.jobs), *ltx.findings)
-    for finding in with_checked(named, [check] if check is not None else []):
+    found = with_checked(named, [check] if check is not None else [])
+    found += [s.finding for s in ltx.seen if all(f.path != s.finding.path for f in _errors(found))]
+    for finding in found:
         yield _of_finding(finding, view, check)
 
 
 def _of_finding(finding: Finding, view: ReplicaView, check: Check | None) -> Entry:
-    by_check = check is not None and finding in check.report.findings
-    action, does = _help(finding, view, read=by_check and check is not None and check.read_bytes)
-    began = _began(finding, view)
-    if began is None and check is not None and by_check:
-        began = check.at_ns
+    read = check is not None and check.read_bytes and finding in check.report.findings
+    action, does = helps(finding, view, check if read else None)
+    since_ns = began(finding, view)
     newest = view.newest is not None and finding.generation == view.newest.name
     words = finding.message.replace(f" of generation {finding.generation}", "") if newest else finding.message
-    return Entry(finding.severity, finding.code, words, began, finding.hint, action, does, finding)
+    if finding.path and finding.code == "unreadable":  # why is more than where
+        words = words.replace(finding.path, os.path.basename(finding.path))
+    return Entry(finding.severity, finding.code, words, since_ns, finding.hint, action, does, finding)
 
 
-def _began(finding: Finding, view: ReplicaView) -> int | None:
-    """Since when: the time of the file, or of the last one before it where it is missing."""
-    if (key := ltx_key(finding.path)) is not None and view.ltx is not None:
-        table = view.ltx.table
-        rows = (table.level == key[1]) & (table.min_txid == key[2]) & (table.max_txid == key[3])
-        return int(table.time_ns[rows][0]) if rows.any() else None
-    generation = view.generation(finding.generation or "")
-    if generation is None:
-        return None
-    if finding.index is None:
-        return generation.stats.created_ns if finding.severity == "error" else None
-    if "/snapshots/" in (finding.path or ""):
-        return next((s.created_ns for s in generation.snapshots if s.index == finding.index), None)
-    columns = generation.indexes
-    before = int((columns.index <= finding.index).sum())
-    return int(columns.last_ns[before - 1]) if before else None
-
-
-def _help(finding: Finding, view: ReplicaView, *, read: bool) -> tuple[str, str]:
-    """The key that helps with a finding."""
-    code = finding.code
-    if finding.severity == "info":
-        return "", ""
-    if code == "unreadable":
-        return "refresh", "reads again"
-    if code == "time-order":
-        return "restore", "takes a position"
-    if code == "other-database":
-        return "restore", "restores the earlier"
-    if code in ("unknown-file", "orphan-wal", "ltx-overlap"):
-        return ("", "") if read else ("validate", "validates")
-    if code == "no-snapshot":
-        living = view.primary is not None and finding.generation == (view.newest.name if view.newest else "")
-        return ("snapshot", "writes one") if living and finding.severity == "error" else ("", "")
-    if read:
-        return "restore", "to last-good"
-    return "validate", "says what restores"
+def _errors(findings: Iterable[Finding]) -> list[Finding]:
+    return [finding for finding in findings if finding.severity == "error"]
 
 
 def with_checked(findings: Iterable[Finding], checks: Iterable[Check]) -> list[Finding]:
-    """What validations found, and what the names show beside that; errors first."""
+    """What validations found, and what the names show beside that, of other files; errors first."""
     known = [finding for check in checks for finding in check.report.findings]
-    seen = {_mark(f) for f in known}
-    known += [f for f in findings if _mark(f) not in seen]
+    marks, paths = {_mark(f) for f in known}, {f.path for f in _errors(known) if f.path}
+    known += [f for f in findings if _mark(f) not in marks and f.path not in paths]
     return sorted(known, key=lambda f: ORDER.index(f.severity))
 
 

@@ -55,7 +55,7 @@ class AttentionSource(Source):
 def lines(entries: Sequence[Entry], now_ns: int) -> list[Brief]:
     """The worst ones, a line each, and how many more there are."""
     shown = [
-        Brief(entry.severity, _placed(entry), tuple(filter(None, (since_words(entry, now_ns), helps(entry)))))
+        Brief(entry.severity, placed(entry), tuple(filter(None, (since_words(entry, now_ns), helps(entry)))))
         for entry in entries[:LINES]
     ]
     if (more := len(entries) - LINES) > 0:
@@ -63,17 +63,19 @@ def lines(entries: Sequence[Entry], now_ns: int) -> list[Brief]:
     return shown
 
 
-def _placed(entry: Entry) -> str:
-    """Its words, with the file that they are about in front where they do not name it."""
-    one = entry.finding
-    if one is None or (one.index is None and one.generation is not None) or not entry.where:
+def placed(entry: Entry) -> str:
+    """Its words, with the file that they are about in front where they do not begin with it."""
+    one, where = entry.finding, entry.where
+    if one is None or (one.index is None and one.generation is not None) or not where:
         return entry.words
-    return entry.words if entry.where in entry.words else f"{entry.where}: {entry.words}"
+    if where.split(" ")[-1] in entry.words.partition(";")[0]:
+        return entry.words
+    return f"{where}{'' if one.frame is None else f' frame {one.frame}'}: {entry.words}"
 
 
 def whole(entry: Entry, now_ns: int) -> list[str]:
     """An entry uncut: what it is and since when, what to do about it, and the key."""
     since = since_words(entry, now_ns)
-    words = [entry.words + (f"; {since}" if since else "")]
+    words = [placed(entry) + (f"; {since}" if since else "")]
     words += [f"Try: {entry.advice}"] if entry.advice else []
     return words + ([helps(entry)] if entry.action else [])

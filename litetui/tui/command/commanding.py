@@ -129,7 +129,7 @@ class Commanding:
                 raise UsageError("theme", f"there is no theme {rest!r}", hint=" ".join(self.app.themes.names))
             return lambda: self.app.themes.choose(rest)
         if word.action == "open":
-            return lambda: self.app.open_path(rest)
+            return lambda: self.app.opening.open(rest)
         if word.action == "filter":
             return lambda: self.browser.filter_by(rest)
         if word.action == "restore":
@@ -139,7 +139,7 @@ class Commanding:
     def _go(self, way: Way, said: str) -> None:
         """Go to a place."""
         if way.tab:
-            self.browser.show_place(way.key, way.tab, way.row)
+            self.browser.going.to_place(way.key, way.tab, way.row)
         elif self.browser.tree_view.reveal(way.key):
             self.browser.go_to("tree")
         if said:
@@ -156,9 +156,9 @@ class Commanding:
         ids = [tab.id for tab in browser.shown.tabs] if browser.shown is not None else []
         if view in ids:
             browser.go_to("detail")
-            browser.pick_tab(ids.index(view))
+            browser.pick_tab(view)
         elif browser.view is not None:
-            browser.show_place(self._line_of(view, browser.view), view, 0)
+            browser.going.to_place(self._line_of(view, browser.view), view, 0)
 
     def _line_of(self, view: str, of: ReplicaView) -> Key:
         """The line of the tree that has a tab."""

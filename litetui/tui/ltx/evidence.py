@@ -11,11 +11,22 @@ from collections.abc import Sequence
 from litetui.errors import DamageError
 from litetui.jobs.job import Job
 from litetui.replica.types import Finding
-from litetui.tui.cards import Card
+from litetui.tui.cards import Card, Note
 from litetui.tui.checks import Check, Since, since_ltx
-from litetui.tui.evidence import Badge, Note, bad, checked_badge, checked_card, good, reaches_further
-from litetui.tui.ltx.model import LTXView, gap_words
-from litetui.units import format_age, format_clock
+from litetui.tui.evidence import Badge, checked_badge, reaches_further
+from litetui.tui.ltx.model import LTXView, gap_words, ltx_place
+from litetui.tui.sentences import (
+    bad,
+    broken,
+    checked_card,
+    good,
+    looked,
+    moment,
+    names_to,
+    restored_to,
+    seen_card,
+)
+from litetui.units import format_age
 
 
 def ltx_headline(path: str, ltx: LTXView, now_ns: int, jobs: Sequence[Job], check: Check | None) -> Note:
@@ -27,12 +38,13 @@ def ltx_headline(path: str, ltx: LTXView, now_ns: int, jobs: Sequence[Job], chec
     if not ltx.reached:
         return ("nothing restores: no file begins with the first TXID", "error")
     if ltx.gap is not None:
-        until = format_clock(ltx.until_ns, now_ns, millis=False)
-        return (f"latest does not restore: {gap_words(ltx.gap)}; names complete to {until}", "error")
+        if check is not None and check.read_bytes:
+            return (broken(check.report.restorable_until_ns, gap_words(ltx.gap), now_ns), "error")
+        upto = moment(ltx.until_ns, now_ns)
+        return (f"latest does not restore; names complete to {upto}; {gap_words(ltx.gap)}", "error")
     if (met := ltx_evidence(path, ltx, now_ns, jobs, check)) is not None:
         return met
-    until, age = format_clock(ltx.until_ns, now_ns, millis=False), format_age(ltx.until_ns, now_ns)
-    return (f"names complete to {until} ({age}), content not checked", "")
+    return (names_to(ltx.until_ns, now_ns), "")
 
 
 def ltx_evidence(path: str, ltx: LTXView, now_ns: int, jobs: Sequence[Job], check: Check | None) -> Note | None:
@@ -49,15 +61,14 @@ def ltx_evidence(path: str, ltx: LTXView, now_ns: int, jobs: Sequence[Job], chec
             return (f"damaged: only last-good restores the latest, around it; checked {age}", "error")
         where = f"TXID {reached + 1:016x}" if reached and not check.report.latest_restores else ""
         return bad(check, since_ltx(check, ltx), where, now_ns)
+    if ltx.seen:
+        return looked(ltx.seen, lambda f: ltx_place(f.path), now_ns, lambda _: False)
     if check is not None and check.read_bytes and not reaches_further(restored, check):
-        return good(check, since_ltx(check, ltx), now_ns)
+        return good(check, since_ltx(check, ltx), ltx.until_ns, now_ns)
     if restored is None:
         return None
-    plan = restored.result.plan
-    until = format_clock(plan.until_ns, now_ns, millis=False)
-    newer = Since(int((ltx.table.max_txid > plan.txid).sum()), 0, "LTX file")
-    rest = f"; {newer.words} newer" if newer else ""
-    return (f"restored and checked to {until}, {format_age(restored.ended_ns or 0, now_ns)}{rest}", "success")
+    newer = Since(int((ltx.table.max_txid > restored.result.plan.txid).sum()), 0, "LTX file")
+    return restored_to(restored, newer, ltx.until_ns, now_ns)
 
 
 def _leads_around(check: Check) -> bool:
@@ -68,7 +79,8 @@ def _leads_around(check: Check) -> bool:
 
 
 def _restores(path: str, ltx: LTXView, jobs: Sequence[Job]) -> tuple[Job | None, Job | None]:
-    """The last restore from LTX files that met damage, unless one went further since, and the last sound one."""
+    """The last restore from LTX files that met damage, unless one went further since, and the sound one
+    that went furthest."""
     from litetui.ops.ltx_plan import LTXPlan
 
     damaged: Job | None = None
@@ -81,7 +93,8 @@ def _restores(path: str, ltx: LTXView, jobs: Sequence[Job]) -> tuple[Job | None,
             continue
         plan = getattr(job.result, "plan", None)
         if isinstance(plan, LTXPlan) and job.result.integrity_check == "ok":
-            restored = job
+            if restored is None or plan.txid >= restored.result.plan.txid:
+                restored = job
             damaged = None if plan.txid == ltx.reached else damaged
     return damaged, restored
 
@@ -102,6 +115,8 @@ def ltx_badge(ltx: LTXView, check: Check | None, now_ns: int) -> Badge:
         return Badge("unrestorable", "error", ("does not restore",))
     if ltx.gap is not None:
         return Badge("damaged", "error", ("files missing",))
+    if ltx.seen and (check is None or check.word == "ok"):
+        return Badge("damaged", "error", ("damaged",))
     if check is None or (check.word == "ok" and not check.read_bytes):
         return Badge("unchecked", "", ("",))
     return checked_badge(check, since_ltx(check, ltx), "", now_ns)
@@ -111,6 +126,8 @@ def ltx_card(path: str, ltx: LTXView, jobs: Sequence[Job], check: Check | None, 
     """What was checked, and how long ago: by a validation, or by a restore that came later."""
     damaged, restored = _restores(path, ltx, jobs)
     at_ns = check.at_ns if check is not None else 0
+    if ltx.seen and (check is None or check.word == "ok"):
+        return seen_card(ltx.seen, now_ns)
     if damaged is not None and (damaged.ended_ns or 0) > at_ns:
         return Card("Checked", "damaged", format_age(damaged.ended_ns or 0, now_ns), "error")
     if restored is not None and (restored.ended_ns or 0) > at_ns:

@@ -74,6 +74,14 @@ class RestorePoints:
         return at if at < len(self.txid) and int(self.txid[at]) == txid else None
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Damage that somebody met who looked into a file, and when."""
+
+    finding: Finding
+    at_ns: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class LTXView:
     """A v0.5 replica as it was when the view was made.
@@ -83,6 +91,7 @@ class LTXView:
     until_ns  the time of the file that ends there
     gap       the TXIDs that are missing before what lies beyond `reached`
     copied    the files' own times are not Litestream's: those of the headers count, `table.mtime_ns` has the others
+    seen      the damage that looking into its files has met
     """
 
     replica: LTXReplica = field(repr=False)
@@ -95,6 +104,7 @@ class LTXView:
     gap: tuple[int, int] | None
     findings: tuple[Finding, ...]
     copied: bool = False
+    seen: tuple[Seen, ...] = ()
 
     def level(self, number: int) -> LevelView | None:
         return next((one for one in self.levels if one.level == number), None)
@@ -191,15 +201,6 @@ def is_ltx(replica: FileReplica | LTXReplica) -> TypeIs[LTXReplica]:
 def ltx_of(replica: FileReplica | LTXReplica) -> LTXReplica | None:
     """The v0.5 replica in a folder, alone or beside v0.3 generations. Blocks."""
     return replica if is_ltx(replica) else replica.ltx
-
-
-def refresh(replica: FileReplica | LTXReplica) -> bool:
-    """Look for changes in all of a folder; whether there is any. Blocks; raises LitetuiError."""
-    beside = ltx_of(replica)
-    before = beside.table if beside is not None else None
-    changed = replica.refresh()
-    beside = ltx_of(replica)
-    return changed or (beside.table if beside is not None else None) is not before
 
 
 def row_of(table: LTXTable, first: int, last: int) -> int | None:

@@ -48,10 +48,14 @@ def command(plan: AnyPlan, target: Target | None, output: str, check: str) -> st
 
 def parse(replica: FileReplica | LTXReplica, text: str, generation: str, now_ns: int) -> Target:
     """What the one target field means: 16 hex digits, or fewer with 0x, are a TXID. With v0.3 generations 0x and eight
-    digits are an index. Raises UsageError."""
+    digits are an index, and a generation of the replica may stand alone, for its latest, or before a target. Raises
+    UsageError."""
     from litetui.ops.target import Target, parse_target, parse_txid
 
     text = text.strip()
+    first, _, rest = text.partition(" ")
+    if not is_ltx(replica) and first in replica.generations():
+        generation, text = first, rest.strip()
     if _WHOLE.fullmatch(text) or (_SHORT.fullmatch(text) and (is_ltx(replica) or len(text) != len("0x0000007f"))):
         return Target(txid=parse_txid(text))
     return parse_target(text, now_ns=now_ns, generation=generation or None, zone=typed_zone())
@@ -60,20 +64,22 @@ def parse(replica: FileReplica | LTXReplica, text: str, generation: str, now_ns:
 def points_around(
     replica: FileReplica | LTXReplica, plan: AnyPlan | None, generation: str, timestamp_ns: int
 ) -> tuple[Point | None, Point | None]:
-    """The restore points on both sides of a time: the one that is taken, and the next. Blocks."""
-    from litetui.ops.target import restore_points_around
+    """The restore points on both sides of a time: the one that a plan takes, and the next. `generation` "": of all of
+    them. Blocks."""
+    from litetui.ops.others import points_around as around
+    from litetui.ops.restorable import RestorePoint
 
     if is_ltx(replica):
         return _txids_around(replica, plan, timestamp_ns)
-    of = plan.generation if plan is not None and not is_ltx_plan(plan) else generation
-    of = of or next(iter(replica.generations()), "")
-    if not of:
-        return None, None
-    before, after = restore_points_around(replica, of, timestamp_ns)
-    return (
-        None if before is None else Point(f"{before.index:08x}", before.time_ns),
-        None if after is None else Point(f"{after.index:08x}", after.time_ns),
-    )
+    before, after = around(replica, [generation] if generation else replica.generations(), timestamp_ns)
+    if plan is not None and not is_ltx_plan(plan):
+        before = RestorePoint(plan.generation, plan.position.index, plan.until_ns)
+    several = before is not None and after is not None and before.generation != after.generation
+
+    def point(at: RestorePoint | None) -> Point | None:
+        return None if at is None else Point(f"{at.generation} " * several + f"{at.index:08x}", at.time_ns)
+
+    return point(before), point(after)
 
 
 def _txids_around(replica: LTXReplica, plan: AnyPlan | None, timestamp_ns: int) -> tuple[Point | None, Point | None]:

@@ -1,20 +1,15 @@
-"""Tables of a v0.5 replica: levels, LTX files, restore points, pages of a file. Rows on demand, as in sources.py."""
+"""Tables of a v0.5 replica: levels, LTX files, restore points. Rows on demand, as in tables/sources.py."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from litetui.jobs.progress import CancelToken
 from litetui.tui.ltx.model import SNAPSHOTS, LevelView, LTXView, RestorePoints, row_of
-from litetui.tui.tables.matching import clock_holds, decimal_holds, hex_holds
+from litetui.tui.tables.matching import clock_holds, hex_holds
 from litetui.tui.tables.sources import Cell, Clock, Column, Source
-from litetui.tui.tables.wal_sources import label_order, labels_holding, owner_cells, owner_record
 from litetui.units import format_age, format_clock, format_size, format_time
-
-if TYPE_CHECKING:
-    from litetui.ops.owners import Owner, PageOwners
-    from litetui.tui.ltx.pages import LTXPages
 
 REACHED = "to its end"
 UNREACHED = "no: a gap"
@@ -47,7 +42,7 @@ class LevelSource(Source):
         one, now = self.levels[row], self.now_ns()
         return (
             f"{one.level} snapshots" if one.level == SNAPSHOTS else str(one.level),
-            str(len(one.table)),
+            f"{len(one.table):,}",
             format_size(one.size),
             f"{one.first:016x}",
             f"{one.last:016x}",
@@ -128,7 +123,7 @@ class LTXFileSource(Source):
             (str(one.level), "muted"),
             f"{one.min_txid:016x}",
             f"{one.max_txid:016x}",
-            str(one.max_txid - one.min_txid + 1),
+            f"{one.max_txid - one.min_txid + 1:,}",
             format_size(one.size),
             format_clock(one.time_ns, now),
             (format_age(one.time_ns, now), "muted"),
@@ -148,11 +143,6 @@ class LTXFileSource(Source):
     def find(self, key: Hashable) -> int | None:
         found = row_of(self.table, key[1], key[2]) if isinstance(key, tuple) else None
         return None if found is None else len(self.table) - 1 - found
-
-    def text(self, row: int) -> str:
-        at = self.at(row)
-        last = int(self.table.max_txid[at])
-        return f"{int(self.table.min_txid[at]):016x} {last:016x} {self._restores(last)[0]}"
 
     def matching(self, word: str, cancel: CancelToken) -> Any:
         """By TXID, what is said of restores, and the time of day."""
@@ -219,15 +209,15 @@ class PointSource(Source):
             (f"level {level}" + (f", and {more} more" if more else ""), "muted"),
         )
 
-    def key(self, row: int) -> Hashable:
+    def txid(self, row: int) -> int:
         return int(self.points.txid[self.at(row)])
+
+    def key(self, row: int) -> Hashable:
+        return self.txid(row)
 
     def find(self, key: Hashable) -> int | None:
         found = self.points.find(key) if isinstance(key, int) else None
         return None if found is None else len(self.points) - 1 - found
-
-    def text(self, row: int) -> str:
-        return f"{int(self.points.txid[self.at(row)]):016x}"
 
     def matching(self, word: str, cancel: CancelToken) -> Any:
         """By TXID and the time of day."""
@@ -241,67 +231,3 @@ class PointSource(Source):
         p = self.points
         values = (p.txid, p.time_ns, -p.time_ns, None)[column]
         return None if values is None else values[::-1]
-
-
-class PageSource(Source):
-    """The pages of an LTX file, ascending."""
-
-    empty = "no page in this file"
-    columns = (
-        Column("Page", 10, right=True),
-        Column("Place in the file", 17, right=True),
-        Column("Stored bytes", 12, right=True),
-        Column("Of a page", 9, right=True, drop=2),
-        Column("Owner", 16, grow=True),
-        Column("Kind", 11, drop=1),
-    )
-
-    def __init__(self, pages: LTXPages, state: PageOwners | None = None, pending: str = "") -> None:
-        """`state`: whose the pages of the state are that the file leads to; `pending` stands where it is not known."""
-        self.pages = pages
-        self.pending = pending
-        self.labels = None if state is None else state.labels
-        self.codes = None if state is None else state.of(pages.pages)
-
-    def __len__(self) -> int:
-        return len(self.pages)
-
-    def cells(self, row: int) -> Sequence[Cell]:
-        size = int(self.pages.sizes[row])
-        return (
-            str(int(self.pages.pages[row])),
-            str(int(self.pages.places[row])),
-            str(size),
-            (f"{100 * size / self.pages.header.page_size:.0f} %", "muted"),
-            *owner_cells(self._owner(row), self.pending),
-        )
-
-    def _owner(self, row: int) -> Owner | None:
-        return None if self.labels is None or self.codes is None else self.labels[int(self.codes[row])]
-
-    def key(self, row: int) -> Hashable:
-        return int(self.pages.pages[row])
-
-    def find(self, key: Hashable) -> int | None:
-        import numpy as np
-
-        if not isinstance(key, int):
-            return None
-        at = int(np.searchsorted(self.pages.pages, key))
-        return at if at < len(self) and int(self.pages.pages[at]) == key else None
-
-    def matching(self, word: str, cancel: CancelToken) -> Any:
-        """By page, place and stored bytes."""
-        of = self.pages
-        found = decimal_holds(of.pages, word) | decimal_holds(of.places, word) | decimal_holds(of.sizes, word)
-        return found if self.labels is None else found | labels_holding(self.labels, word)[self.codes]
-
-    def record(self, row: int) -> dict[str, object]:
-        of = self.pages
-        stored = {"page": int(of.pages[row]), "place": int(of.places[row]), "size": int(of.sizes[row])}
-        return {**stored, **owner_record(self._owner(row))}
-
-    def sort_values(self, column: int) -> Any:
-        if column > 3:
-            return None if self.labels is None else label_order(self.labels, column - 4)[self.codes]
-        return (self.pages.pages, self.pages.places, self.pages.sizes, self.pages.sizes)[column]

@@ -6,18 +6,19 @@ from litetui.errors import DamageError, LitetuiError
 from litetui.replica.types import LTXInfo
 from litetui.tui.attention.model import Beside, calm, of_ltx
 from litetui.tui.attention.rows import lines
-from litetui.tui.cards import Card
+from litetui.tui.cards import Card, Note
 from litetui.tui.checks import Check
-from litetui.tui.details import Detail, Note, Tab, attention_tab, live_notes
+from litetui.tui.details import Detail, Tab, attention_tab, live_notes
 from litetui.tui.ltx.evidence import ltx_card
 from litetui.tui.ltx.model import SNAPSHOTS, LevelView, LTXView, file_name, row_of, which
+from litetui.tui.ltx.page_source import PageSource
 from litetui.tui.ltx.pages import LTXPages
-from litetui.tui.ltx.sources import LevelSource, LTXFileSource, PageSource, PointSource
+from litetui.tui.ltx.sources import LevelSource, LTXFileSource, PointSource
 from litetui.tui.model import ReplicaView
 from litetui.tui.owning import Looked
 from litetui.tui.tables.sources import Clock
 from litetui.tui.tree_line import LTX, LTX_KINDS, Key
-from litetui.units import format_age, format_clock, format_size
+from litetui.units import counted, format_age, format_clock, format_size
 
 
 def shows_ltx(view: ReplicaView, key: Key) -> bool:
@@ -58,10 +59,10 @@ def _overview(view: ReplicaView, ltx: LTXView, clock: Clock, beside: Beside) -> 
         _reach(ltx, check),
         Card("Newest file", format_clock(last, now, millis=False) if last else "none",
              format_age(last, now) if last else ""),
-        Card("Snapshots", str(len(snapshots.table)) if snapshots else "0",
+        Card("Snapshots", f"{len(snapshots.table):,}" if snapshots else "0",
              f"newest {format_age(snapshots.last_ns, now)}" if snapshots else "level 9"),
-        Card("LTX files", str(files), f"{len(ltx.levels)} levels", drop=1),
-        Card("Restore points", str(len(ltx.points)), drop=1),
+        Card("LTX files", f"{files:,}", counted(len(ltx.levels), "level"), drop=1),
+        Card("Restore points", f"{len(ltx.points):,}", drop=1),
         Card("Stored", format_size(ltx.size), drop=2),
         ltx_card(view.path, ltx, beside.jobs, check, now),
     ]  # fmt: skip
@@ -71,7 +72,7 @@ def _overview(view: ReplicaView, ltx: LTXView, clock: Clock, beside: Beside) -> 
     found, checks = of_ltx(view, ltx, now, beside), [check] if check is not None else []
     tabs = [
         Tab("levels", f"Levels {len(ltx.levels)}", LevelSource(ltx.levels, clock)),
-        Tab("points", f"Restore points {len(ltx.points)}", PointSource(ltx, clock)),
+        Tab("points", f"Restore points {len(ltx.points):,}", PointSource(ltx, clock)),
         attention_tab(found, clock, checks),
     ]
     if not view.ltx_alone:
@@ -85,7 +86,7 @@ def _overview(view: ReplicaView, ltx: LTXView, clock: Clock, beside: Beside) -> 
 def _level(ltx: LTXView, level: LevelView, clock: Clock) -> Detail:
     now = clock()
     cards = [
-        Card("Files", str(len(level.table))),
+        Card("Files", f"{len(level.table):,}"),
         Card("Size", format_size(level.size)),
         Card("TXIDs", f"{level.first:016x}", f"to {level.last:016x}"),
         Card("First file", format_clock(level.first_ns, now, millis=False), format_age(level.first_ns, now)),
@@ -98,7 +99,7 @@ def _level(ltx: LTXView, level: LevelView, clock: Clock) -> Detail:
         words = f"compacted from level {level.level - 1}: TXIDs inside a file are no restore points"
     source = LTXFileSource(level, ltx.points, clock, copied=ltx.copied)
     notes: list[Note] = [(_copied(ltx, now), "warning")] if ltx.copied else []
-    return Detail(level.name.capitalize(), words, cards, notes, [Tab("ltxfiles", f"LTX files {len(source)}", source)])
+    return Detail(level.name.capitalize(), words, cards, notes, [Tab("ltxfiles", f"LTX files {len(source):,}", source)])
 
 
 def _reach(ltx: LTXView, check: Check | None) -> Card:
@@ -152,7 +153,7 @@ def _file(
     if isinstance(pages, LTXPages):
         cards += _header_cards(pages, now)
         source = PageSource(pages, looked.state, looked.pending)
-        tab = Tab("pages", f"Pages {len(pages)}", source, "error" if pages.problem else "")
+        tab = Tab("pages", f"Pages {len(pages):,}", source, "error" if pages.problem else "")
         notes.append((_header_words(pages), ""))
         notes += [looked.note] if looked.note[0] else []
     if check is not None and error is None:
@@ -178,7 +179,7 @@ def _header_cards(pages: LTXPages, now: int) -> list[Card]:
     header = pages.header
     right = pages.problem is None
     return [
-        Card("Pages", str(len(pages)), "checksums right" if right else "damaged", "" if right else "error"),
+        Card("Pages", f"{len(pages):,}", "checksums right" if right else "damaged", "" if right else "error"),
         Card("Commit", f"{header.commit} pages", format_size(header.commit * header.page_size)),
         Card("Page size", str(header.page_size), drop=1),
     ]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Button, Input, Static
 
 from litetui.errors import LitetuiError
 from litetui.tui.primary import Candidate, candidate_words, judge, propose
-from litetui.tui.screens.dialog import Dialog, field, plain
+from litetui.tui.screens.dialog import Dialog, buttons, field, plain
 from litetui.tui.textutil import clean
 from litetui.tui.widgets.ordered_input import OrderedInput
 from litetui.units import printable
@@ -34,7 +33,7 @@ class AttachDialog(Dialog[str | None]):
         self.database = database
         self.error = error
         self.judged: Candidate | None = None
-        self.wanted = False
+        self.wanted = ""  # the path that enter was pressed for
 
     @property
     def title_text(self) -> str:
@@ -46,10 +45,8 @@ class AttachDialog(Dialog[str | None]):
         path = self.error.path if self.error is not None and self.error.path else ""
         yield field("Database", OrderedInput(printable(path), id="path", placeholder="/var/lib/app.db", compact=True))
         yield Static(id="verdict", classes="under")
-        with Horizontal(classes="buttons"):
-            if self.database:
-                yield Button("Detach", id="detach", compact=True)
-            yield Button("Attach", id="attach", compact=True, variant="primary")
+        detach = [Button("Detach", id="detach", compact=True)] if self.database else []
+        yield buttons(*detach, Button("Attach", id="attach", compact=True, variant="primary"))
 
     def on_mount(self) -> None:
         self.query_one("#path").focus()
@@ -73,10 +70,14 @@ class AttachDialog(Dialog[str | None]):
         self.app.bridge.forget("judge")
         self.app.bridge.delay("judge-typed", self.app.settings.debounce_s, self._judge)
 
+    @property
+    def typed(self) -> str:
+        return self.query_one("#path", Input).value.strip()
+
     def _judge(self) -> None:
         if self.closing:
             return
-        text, replica = self.query_one("#path", Input).value.strip(), self.replica
+        text, replica = self.typed, self.replica
         if not text:
             self.query_one("#verdict", Static).update("")
             return
@@ -86,11 +87,11 @@ class AttachDialog(Dialog[str | None]):
         self.judged = one
         words, status = candidate_words(one)
         self.query_one("#verdict", Static).update(Content.styled(clean(words), f"$text-{status}" if status else ""))
-        if self.wanted:
+        if self.wanted and self.wanted == self.typed:
             self.dismiss(one.path)
 
     def _refuse(self, error: LitetuiError) -> None:
-        self.wanted = False
+        self.wanted = ""
         words = clean(error.cause) + (f"\nTry: {clean(error.hint)}" if error.hint else "")
         self.query_one("#verdict", Static).update(Content.styled(words, "$text-error"))
 
@@ -99,8 +100,8 @@ class AttachDialog(Dialog[str | None]):
     def _go(self) -> None:
         if self.judged is not None:
             self.dismiss(self.judged.path)
-        elif self.query_one("#path", Input).value.strip():
-            self.wanted = True
+        elif self.typed:
+            self.wanted = self.typed
             self.app.bridge.forget("judge-typed")
             self._judge()
         else:

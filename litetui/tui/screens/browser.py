@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from textual import on
 from textual.widgets import Input
 
 from litetui.tui import keys
+from litetui.tui.going import Going
+from litetui.tui.naming import command_for
 from litetui.tui.reasons import Situation
 from litetui.tui.screens.browser_view import BrowserView
 from litetui.tui.tables.arranged import base_of
@@ -23,13 +25,13 @@ from litetui.units import utc_clocks
 if TYPE_CHECKING:
     from litetui.replica.file import FileReplica
     from litetui.replica.ltx import LTXReplica
-    from litetui.replica.types import Finding, LTXInfo
     from litetui.tui.command.commanding import Commanding
     from litetui.tui.screens.restore import Start
     from litetui.tui.tables.wal_sources import FrameSource
 
 STOPS = ("tree", "timeline", "detail", "jobs", "log")
-DIALOGS = ("restore", "validate", "retention", "attach", "open", "copy", "save", "export", "help", "command", "filter")
+TO_PANES = ("pane_1", "pane_2", "pane_3", "pane_4", "next_pane", "previous_pane")
+TO_DIALOGS = ("restore", "validate", "retention", "attach", "open", "copy", "save", "export", "help", "command")
 
 
 class Browser(BrowserView):
@@ -38,14 +40,18 @@ class Browser(BrowserView):
     BINDINGS = [*keys.bindings("browser")]  # noqa: RUF012
     commanding: Commanding | None = None
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.going = Going(self)
+
     def action_do(self, action_id: str) -> None:
         self.act(action_id)
 
-    def opens_dialog(self, key: str) -> bool:
-        """Whether this key opens a dialog at once."""
+    def redirects(self, key: str) -> bool:
+        """Whether keys typed behind this one are meant for what it leads to: a dialog, or another pane."""
         if isinstance(self.focused, Input):
             return False
-        action = next((a for a in keys.ACTIONS if a.id in DIALOGS and key in a.keys), None)
+        action = next((a for a in keys.ACTIONS if a.id in ("filter", *TO_PANES, *TO_DIALOGS) and key in a.keys), None)
         return action is not None and not action.why_not(self.situation())
 
     # restore
@@ -104,7 +110,7 @@ class Browser(BrowserView):
             return Start(generation, f"{int(key[2]):08x}")
         if key[0] == "snapshot":
             return Start(generation, f"{generation}/{int(key[2]):08x}:0")
-        return Start(generation, "")
+        return Start(generation_of(key), "")  # on the replica's own line a time may lie in any generation
 
     def _txid(self) -> str:
         """The TXID that the cursor stands on, where a restore can end at it."""
@@ -117,7 +123,7 @@ class Browser(BrowserView):
         if self.pane == "detail" and row is not None and isinstance(source, LTXFileSource):
             txid = source.last_txid(row)
         elif self.pane == "detail" and row is not None and isinstance(source, PointSource):
-            txid = int(str(source.key(row)))
+            txid = source.txid(row)
         elif key[0] == "ltxfile" and points is not None and points.has(int(key[3])):
             txid = int(key[3])
         return "" if txid is None else f"{txid:016x}"
@@ -144,7 +150,7 @@ class Browser(BrowserView):
     # the database
 
     def do_attach(self) -> None:
-        self.app.ask_for_database(self.app.path or "")
+        self.app.opening.ask_for_database()
 
     def do_sync(self) -> None:
         self.app.writing.sync()
@@ -158,34 +164,31 @@ class Browser(BrowserView):
     # looking
 
     def do_filter(self) -> None:
-        self._ask_filter()
-        later = self.app.call_later  # the focus is given that way too, and letters typed meanwhile come behind it
-        self.call_after_refresh(lambda: later(self.app.let_keys_through))
-
-    def _ask_filter(self) -> None:
+        then = self.app.let_keys_through
         if self.pane == "log":
-            self.log_pane.ask_filter()
-            return
-        if self.pane != "detail":
-            self.go_to("detail")
-        field = self.detail_pane.filter
-        field.value = self.filter_text
-        field.display = True
-        self.call_after_refresh(field.focus)
+            self.log_pane.open_filter(self.log_pane.book.wanted.text, then)
+        elif self.pane == "tree":
+            self.tree_pane.open_filter(self.tree_view.filter_text, then)
+        else:
+            self.turn_to("detail")
+            self.detail_pane.open_filter(self.filter_text, then)
+
+    def _let_keys_through(self) -> None:
+        """Keys typed meanwhile come behind the focus, which is given in the same way."""
+        later = self.app.call_later
+        self.call_after_refresh(lambda: later(self.app.let_keys_through))
 
     def filter_by(self, text: str) -> None:
         """Filter the table of the details, and go there."""
         self.filter_text = text
-        self.detail_pane.filter.value = text
-        self.detail_pane.filter.display = True
+        self.detail_pane.open_filter(text)
         self.go_to("detail")
         self.show_tab()
 
     def clear_filter(self) -> None:
         self.app.bridge.forget("filter")
         self.filter_text = ""
-        self.detail_pane.filter.value = ""
-        self.detail_pane.filter.display = False
+        self.detail_pane.close_filter()
         self.show_tab(same=True)  # the cursor stays on its row
 
     def do_tab_before(self) -> None:
@@ -197,22 +200,22 @@ class Browser(BrowserView):
     def _step_tab(self, step: int) -> None:
         tabs = self.shown.tabs if self.shown else ()
         at = next((n for n, tab in enumerate(tabs) if tab.id == self.tab), 0)
-        self.pick_tab((at + step) % len(tabs))
+        self.pick_tab(tabs[(at + step) % len(tabs)].id)
 
-    def pick_tab(self, number: int) -> None:
-        """Show another tab, and begin with it on the next line of this kind."""
-        if self.shown is None:
+    def pick_tab(self, tab: str) -> None:
+        """Show another tab, the first where it is there no more, and begin with it on the next line of this kind."""
+        ids = [one.id for one in self.shown.tabs] if self.shown is not None else []
+        if not ids:
             return
         self.leave_place()
-        self.filter_text = ""
-        self.detail_pane.filter.display = False
-        self.tab = self.shown.tabs[number].id
+        self.tab = tab if tab in ids else ids[0]
         self.tab_of_kind[str(self.shown_key[0])] = self.tab
         self.show_tab()
 
     @on(TabBar.Picked)
     def _tab_picked(self, event: TabBar.Picked) -> None:
-        self.pick_tab(event.number)
+        if self.shown is not None:
+            self.pick_tab(self.shown.tabs[event.number].id)
 
     def do_sort_before(self) -> None:
         self.rows.sort(-1)
@@ -243,99 +246,15 @@ class Browser(BrowserView):
 
     @on(RowView.Chosen, "#table")
     def _row_chosen(self) -> None:
-        """Go where the row points to."""
-        from litetui.tui.attention.rows import AttentionSource
-        from litetui.tui.ltx.sources import LevelSource, LTXFileSource, PageSource, PointSource
-        from litetui.tui.tables.wal_sources import TransactionSource, WrittenPageSource
-
-        key, row = self.table.key, self.table.base_row
-        source = base_of(self.table.source)
         self._say_if_it_leads_nowhere()
-        if row is None or self.shown is None:
-            return
-        generation = generation_of(self.shown_key)
-        if isinstance(source, LevelSource):
-            self.tree_view.reveal(("level", int(str(key))))
-        elif isinstance(source, LTXFileSource):
-            self._open_file(source.table[source.at(row)])
-        elif isinstance(source, PointSource):
-            self._open_file(source.view.table[int(source.points.row[source.at(row)])])
-        elif self.tab == "generations":
-            self.tree_view.reveal(("generation", str(key)))
-        elif self.tab == "snapshots":
-            self.tree_view.reveal(("snapshot", generation, int(str(key))))
-        elif self.tab == "wal" and self.shown_key[0] != "index" and (index := _index_of(key)) is not None:
-            self.tree_view.reveal(("index", generation, index))
-        elif isinstance(source, AttentionSource):
-            self.attention.open(source.entries[row])
-        elif isinstance(source, TransactionSource):
-            self.owning.choose(self.shown_key, row)
-            self.place[(self.shown_key, "pages")] = (0, 0)
-            self.tell_facts()
-            self.pick_tab(next(n for n, tab in enumerate(self.shown.tabs) if tab.id == "pages"))
-        elif isinstance(source, PageSource):
-            self.owning.ask(self.shown_key, 0)
-        elif isinstance(source, WrittenPageSource):
-            frame = int(source.rows[row])
-            self.place[(self.shown_key, "frames")] = (frame, max(0, frame - 3))
-            self.pick_tab(next(n for n, tab in enumerate(self.shown.tabs) if tab.id == "frames"))
+        self.going.from_row()
 
     def _say_if_it_leads_nowhere(self) -> None:
         if why_not := keys.BY_ID["open_row"].why_not(self.situation()):
             self.app.say(why_not, severity="warning")
 
     def situation(self) -> Situation:
-        return replace(super().situation(), leads=self.pane != "detail" or self._row_leads())
-
-    def _row_leads(self) -> bool:
-        """Whether enter on the row does anything, as `_row_chosen` has it."""
-        from litetui.tui.attention.rows import AttentionSource
-        from litetui.tui.ltx.sources import LevelSource, LTXFileSource, PageSource, PointSource
-        from litetui.tui.tables.wal_sources import TransactionSource, WrittenPageSource
-
-        leading = LevelSource | LTXFileSource | PointSource | AttentionSource
-        leading |= TransactionSource | PageSource | WrittenPageSource
-        if isinstance(base_of(self.table.source), leading):
-            return True
-        return self.tab in ("generations", "snapshots") or (self.tab == "wal" and self.shown_key[0] != "index")
-
-    def _open_file(self, info: LTXInfo) -> None:
-        """An LTX file gets a line of the tree once it was opened."""
-        self.tree_view.reveal(("ltxfile", info.level, info.min_txid, info.max_txid))
-
-    def show_ltx(self) -> None:
-        """Go to the LTX files: the replica itself where they are all of it."""
-        alone = self.view is not None and self.view.ltx_alone
-        self.tree_view.reveal(("replica",) if alone else ("ltx",))
-
-    def show_finding(self, finding: Finding) -> None:
-        """Go to the file of a finding in the tree, and to its frame or its segment in the table."""
-        from litetui.tui.ltx.model import ltx_key
-
-        if self.view is not None and self.view.ltx is not None and (key := ltx_key(finding.path)) is not None:
-            self.tree_view.reveal(key)
-        if self.view is None or finding.generation is None:
-            return
-        from litetui.tui.ways import way_to
-
-        way = way_to(finding, self.view)
-        if way.tab:
-            self.show_place(way.key, way.tab, way.row)
-        else:
-            self.tree_view.reveal(way.key)
-
-    def show_place(self, key: Key, tab: str, row: int) -> None:
-        """A row of a table of a line of the tree."""
-        self.place[(key, tab)] = (row, max(0, row - 3))
-        self.tab_of_kind[str(key[0])] = tab
-        same = key == self.shown_key
-        if not self.tree_view.reveal(key):
-            return
-        self.go_to("detail")
-        if same and self.shown is not None:
-            number = next((n for n, one in enumerate(self.shown.tabs) if one.id == tab), 0)
-            self.tab = ""  # the place that is left is not the one that is gone to
-            self.pick_tab(number)
+        return super().situation()._replace(leads=self.pane != "detail" or self.going.row_leads())
 
     @on(RowView.Chosen, "#jobs")
     def _job_chosen(self) -> None:
@@ -349,17 +268,17 @@ class Browser(BrowserView):
     # panes
 
     def do_pane_1(self) -> None:
-        self.go_to("tree")
+        self._step_to("tree")
 
     def do_pane_2(self) -> None:
         to_timeline = self.pane == "detail" and self.timeline.there and not self.timeline.focused
-        self.go_to("timeline" if to_timeline else "detail")
+        self._step_to("timeline" if to_timeline else "detail")
 
     def do_pane_3(self) -> None:
-        self.go_to("jobs")
+        self._step_to("jobs")
 
     def do_pane_4(self) -> None:
-        self.go_to("log")
+        self._step_to("log")
 
     def action_next_pane(self) -> None:
         self._go_on(1)
@@ -369,7 +288,11 @@ class Browser(BrowserView):
 
     def _go_on(self, step: int) -> None:
         stops = [place for place in STOPS if place != "timeline" or self.timeline.there]
-        self.go_to(stops[(stops.index(self.stop) + step) % len(stops)])
+        self._step_to(stops[(stops.index(self.stop) + step) % len(stops)])
+
+    def _step_to(self, place: str) -> None:
+        self.go_to(place)
+        self._let_keys_through()
 
     def do_zoom(self) -> None:
         self.zoomed = not self.zoomed
@@ -383,7 +306,10 @@ class Browser(BrowserView):
         if self.pane == "log" and self.log_pane.filtered:
             self.log_pane.clear()
             self.log_pane.table.focus()
-        elif self.filter_text or self.detail_pane.filter.display:
+        elif self.pane == "tree" and self.tree_pane.filter is not None:
+            self.tree_pane.clear_filter()
+            self.tree_view.focus()
+        elif self.filter_text or self.detail_pane.filter is not None:
             self.clear_filter()
             self.table.focus()
         elif self.zoomed:
@@ -426,13 +352,14 @@ class Browser(BrowserView):
             found.append(("position", start.target))
         elif start.target:
             found.append(("TXID" if len(start.target) == 16 else "index", start.target))
-        if start.generation:
-            found.append(("generation", start.generation))
+        newest = self.view.newest if self.view is not None and self.view.ltx is None else None
+        if generation := start.generation or (newest.name if newest is not None else ""):
+            found.append(("generation", generation))
         found.append(("replica", self.app.path or ""))
         if self.app.database:
             found.append(("database", self.app.database))
         if self.app.path:
-            found.append(("command", self.app.command_for(self.shown_key)))
+            found.append(("command", command_for(self.app.path or "", self.shown_key)))
         if self.stop in ("detail", "jobs", "log"):
             table = {"jobs": self.jobs_pane.table, "log": self.log_pane.table}.get(self.pane, self.table)
             if table.row_count:
@@ -477,7 +404,7 @@ class Browser(BrowserView):
         self.rows.save(self.copyable())
 
     def do_open(self) -> None:
-        self.app.ask_for_path()
+        self.app.opening.ask()
 
     def do_palette(self) -> None:
         self.app.action_command_palette()
@@ -501,15 +428,6 @@ class Browser(BrowserView):
         at = self.situation()
         self.app.push_screen(HelpScreen(self.stop, lambda one: "" if one.where == "report" else one.why_not(at)))
 
-    async def quit_or_back(self) -> None:
-        if self.zoomed or (self.narrow and self.pane != "tree"):
-            self.go_back()
-        else:
-            await self.app.action_quit()
-
     def do_quit(self) -> None:
-        self.run_worker(self.quit_or_back())
-
-
-def _index_of(key: Any) -> int | None:
-    return int(key[0]) if isinstance(key, tuple) and key else None
+        if not self.go_back():
+            self.app.leaving.ask()

@@ -1,15 +1,14 @@
 """The browser: headline, tree, details, jobs, log, footer. Holds what is looked at, knows nothing of files.
 
-The view of the replica comes finished from a thread (loader.py); what a line of the tree shows is decided by
+The view of the replica comes finished from a thread (model.py); what a line of the tree shows is decided by
 details.py; this screen brings the two together.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from textual import getters, on
@@ -21,14 +20,16 @@ from textual.widgets import Input
 
 from litetui.errors import LitetuiError
 from litetui.jobs.job import Job
-from litetui.jobs.progress import CancelToken, Reporter
 from litetui.tui import keys
 from litetui.tui.attention.desk import ROOM_SECONDS, AttentionDesk
+from litetui.tui.contents import Contents
 from litetui.tui.keys import BY_ID, Action
+from litetui.tui.looks import Looks
 from litetui.tui.messages import JobChanged, JobsMoved, LogLines
-from litetui.tui.opening import Sight, lines
+from litetui.tui.naming import crumb
 from litetui.tui.owning import Owning
 from litetui.tui.reasons import Situation
+from litetui.tui.sight import Sight, lines
 from litetui.tui.tables.arranged import base_of
 from litetui.tui.tables.desk import TableDesk
 from litetui.tui.textutil import clean, cut_path
@@ -40,20 +41,18 @@ from litetui.tui.widgets.panes import DetailPane, TreePane
 from litetui.tui.widgets.replica_tree import ReplicaTree
 from litetui.tui.widgets.row_view import RowView
 from litetui.tui.widgets.timeline import TimelineView
-from litetui.tui.widgets.virtual_table import EmptySource, VirtualTable
+from litetui.tui.widgets.virtual_table import TOP, EmptySource, Place, VirtualTable
 from litetui.tui.work.replication import ReplicateJob
 
 if TYPE_CHECKING:
-    from litetui.ops.frames import FrameTable
     from litetui.tui.app import LitetuiApp
+    from litetui.tui.cards import Note
     from litetui.tui.checks import Checks
-    from litetui.tui.details import Detail, Note, Tab
-    from litetui.tui.ltx.pages import LTXPages
+    from litetui.tui.contents import Content
+    from litetui.tui.details import Detail, Tab
     from litetui.tui.marks import Marks
     from litetui.tui.model import ReplicaView
     from litetui.tui.primary import PrimaryView
-
-    Content = FrameTable | LTXPages | LitetuiError
 
 PANES = ("tree", "detail", "jobs", "log")
 NARROW_WIDTH, NARROW_HEIGHT = 100, 30
@@ -86,11 +85,9 @@ class BrowserView(Screen[None]):
         self.shown: Detail | None = None
         self.tab = ""
         self.tab_of_kind: dict[str, str] = {}
-        self.place: dict[Hashable, tuple[int, int]] = {}
-        self.frames: dict[Key, Content] = {}  # what files hold: of a WAL, or of an LTX file
-        self.stale: set[Key] = set()  # frames that are shown until they are read again
-        self.frames_coming: Key = ()
-        self.frames_token = CancelToken()
+        self.place: dict[Hashable, Place] = {}
+        self.contents = Contents(self)
+        self.looks = Looks()
         self.owning = Owning(self)
         self.filter_text = ""
         self.zoomed = False
@@ -131,8 +128,9 @@ class BrowserView(Screen[None]):
 
     def show_view(self, view: ReplicaView) -> None:
         """Another state of the replica: tree and table keep their place."""
+        view = self.looks.on(view, self.app.checking.checks)
         before, self.view, self.trouble, self.sight = self.view, view, None, None
-        self._note_changed_frames(before)
+        self.contents.changed(view, before)
         self.tree_view.checks, self.tree_view.marks = self.app.checking.checks, self._marks(view)
         self.tree_view.show(view, self.settings.now_ns())
         self.tell_following()
@@ -164,17 +162,21 @@ class BrowserView(Screen[None]):
         self.tick()
 
     def show_glances(self, sight: Sight) -> None:
-        """The names of a replica whose sizes and times are still to come."""
+        """What is known of a replica that is still being read: at once where that takes long, else at the next tick,
+        if it has not been read by then."""
         self.sight = sight
-        self.tree_view.show_lines(lines(os.path.basename(self.app.path or ""), sight.glances))
-        self.tick()
+        if sight.counted:
+            self.tick()
 
     def forget(self, words: str) -> None:
         """Another replica comes, or none: begin anew, with words that say so."""
+        for load in ("room", "filter"):
+            self.app.bridge.forget(load)
+        self.leave_place()
+        self.contents.forget()
         self.view, self.trouble, self.shown, self.sight = None, None, None, None
         self.shown_key = ("replica",)
-        self.frames.clear()
-        self.stale.clear()
+        self.looks.forget()
         self.owning.forget()
         self.place.clear()
         self.tree_view.forget(words)
@@ -194,7 +196,8 @@ class BrowserView(Screen[None]):
         if self.trouble is not None:
             verdict = (f"cannot read: {self.trouble.cause}", "$text-error bold")
         elif self.view is None:
-            verdict = ("reading names" if path else "", "$foreground-muted")
+            what = "sizes and times" if self.sight is not None and self.sight.counted else "names"
+            verdict = (f"reading {what}" if path else "", "$foreground-muted")
         else:
             from litetui.tui.evidence import headline
             from litetui.tui.ltx.evidence import ltx_headline
@@ -205,8 +208,10 @@ class BrowserView(Screen[None]):
             else:
                 text, status = headline(self.view, now, jobs, checks)
             verdict = (text, f"$text-{status} bold" if status else "")
-        self.headline.tell(path, verdict, aside, self.app.database or "")
+        in_crumbs = self.narrow and self.shown is not None
+        self.headline.tell("" if in_crumbs else path, verdict, aside, "" if in_crumbs else self.app.database or "")
         if self.sight is not None:
+            self.tree_view.show_lines(lines(os.path.basename(self.app.path or ""), self.sight))
             self.table.show(EmptySource(self.sight.words()))
         if self.view is not None:
             self.tree_view.tick(now, self.app.checking.checks, self._marks(self.view))
@@ -244,7 +249,7 @@ class BrowserView(Screen[None]):
         from litetui.tui.wal_view import wal_detail
 
         beside = self.attention.beside()
-        key, clock, content = self.shown_key, self.settings.now_ns, self.frames.get(self.shown_key)
+        key, clock, content = self.shown_key, self.settings.now_ns, self.contents.known.get(self.shown_key)
         if view.ltx is not None and shows_ltx(view, key):
             of_file = content if isinstance(content, LTXPages | LitetuiError) else None
             return ltx_detail(view, view.ltx, key, clock, of_file, self.owning.looked(key), beside)
@@ -254,6 +259,12 @@ class BrowserView(Screen[None]):
                 return shown
         return detail(view, key, clock, beside)
 
+    def _tell_looks(self, view: ReplicaView) -> None:
+        """What looking into files has met is evidence: it stands in the headline and in the tree as well."""
+        self.view = self.looks.on(view, self.app.checking.checks)
+        self.tree_view.show(self.view, self.settings.now_ns())
+        self.tick()
+
     # what the tree's line shows
 
     @on(RowView.Highlighted, "#tree")
@@ -262,22 +273,24 @@ class BrowserView(Screen[None]):
         if line is not None and line.key != self.shown_key:
             self.leave_place()
             self.shown_key = line.key
-            self.filter_text = ""
             self.show_detail()
 
     def show_detail(self, *, same: bool = False) -> None:
         if self.view is None:
             return
-        self._load_frames()
-        self.owning.rest(self.shown_key, self.frames.get(self.shown_key))
+        self.contents.rest(self.shown_key)
+        self.owning.rest(self.shown_key, self.contents.known.get(self.shown_key))
         self.shown = shown = self._detail(self.view)
         ids = [tab.id for tab in shown.tabs]
         if not same or self.tab not in ids:
             wanted = self.tab_of_kind.get(str(self.shown_key[0]), shown.start_tab)
             self.tab = wanted if wanted in ids else (ids[0] if ids else "")
         self.detail_pane.title((shown.title, "bold"), ("  " + shown.subtitle, ""))
-        crumb = cut_path(clean(self.app.crumb(self.shown_key)), self.size.width - 2, self.settings.glyphs.cut)
-        self.crumbs.say((f" {crumb}", "$foreground-muted"))
+        root = self.app.path or ""
+        if self.app.database:
+            root += f" {self.settings.glyphs.from_} {os.path.basename(self.app.database)}"
+        way = cut_path(clean(crumb(root, self.shown_key)), self.size.width - 2, self.settings.glyphs.cut)
+        self.crumbs.say((f" {way}", "$foreground-muted"))
         self.detail_pane.stats.tell(shown.cards, shown.notes, shown.attention)
         self.timeline.follow()
         self.show_tab(same=same)
@@ -310,7 +323,7 @@ class BrowserView(Screen[None]):
         tab: Tab | None = tabs[active] if tabs else None
         if tab is None or tab.source is None:
             words = "nothing to list here" if tab is None else "reading the file"
-            if self.detail_pane.stats.notes and tab is not None and self.shown_key in self.frames:
+            if self.detail_pane.stats.notes and tab is not None and self.shown_key in self.contents.known:
                 words = "it could not be read: see above"
             self.table.show(EmptySource(words))
             self.tell_row()
@@ -319,17 +332,21 @@ class BrowserView(Screen[None]):
             self.rows.arrange(tab.source, same=same)
             return
         self.rows.leave()
-        cursor, top = self.place.get((self.shown_key, self.tab), (0, 0))
+        place = self.place.get((self.shown_key, self.tab), TOP)
         was_there = len(self.table.source) > 0  # else it has just been read, and the place is still to be gone to
-        self.table.show(tab.source, same=same and was_there, cursor=cursor, top=top)
+        self.table.show(tab.source, same=same and was_there, place=place)
         self.tell_tabs()
         self.tell_row()
         self.refresh_footer()
 
     def leave_place(self) -> None:
-        self.place[(self.shown_key, self.tab)] = (self.table.cursor, round(self.table.scroll_y))
+        """Another table comes: this one's place is kept, its order and its filter are not."""
+        self.place[(self.shown_key, self.tab)] = self.table.place
         self.table.sorted_by, self.table.reversed, self.table.following = None, False, False
         self.rows.leave()
+        self.app.bridge.forget("filter")
+        self.filter_text = ""
+        self.detail_pane.close_filter()
 
     @on(RowView.Highlighted, "#table")
     def tell_row(self) -> None:
@@ -344,67 +361,15 @@ class BrowserView(Screen[None]):
                 words += [(text, "") for text in whole(base.entries[row], self.settings.now_ns())]
         self.detail_pane.row_note.tell([], words)
         self.detail_pane.row_note.display = bool(words)
+        self.timeline.follow_row()
 
-    # what a file holds
-
-    def _load_frames(self) -> None:
-        """Read a WAL's frames, or an LTX file's pages, once the cursor rests on it, unless they are known."""
-        key = self.shown_key
-        if key == self.frames_coming and self.app.bridge.loading("frames"):
-            return  # the newest WAL grows all the time, and this must come to an end some time
-        self.frames_token.cancel()
-        self.app.bridge.forget("frames")
-        if key in self.frames and key not in self.stale:
-            return
-        work = self._reader(key)
-        if work is None:
-            return
-
-        def then(answer: Content) -> None:
-            if len(self.frames) > 8:
-                self.frames.pop(next(iter(self.frames)))
-            self.frames[key] = answer
-            self.stale.discard(key)
-            if key == self.shown_key:
-                self.show_detail(same=True)
-
-        def read() -> None:
-            self.frames_coming = key
-            self.app.bridge.load("frames", work, then, then, path=self.app.path or "")
-
-        self.app.bridge.delay("frames-rest", self.settings.debounce_s / 2, read)
-
-    def _reader(self, key: Key) -> Callable[[], Content] | None:
-        """How the content of what a line stands for is read, None where it has none."""
-        from litetui.tui.ltx.pages import read_pages
-        from litetui.tui.ltx.view import file_of
-
-        token = CancelToken()
-        if key[0] == "index" and (replica := self.app.file_replica) is not None:
-            self.frames_token = token
-
-            def read_wal() -> FrameTable:
-                from litetui.ops.frames import read_frames
-
-                return read_frames(replica, str(key[1]), int(key[2]), Reporter(), token)
-
-            return read_wal
-        ltx = self.view.ltx if self.view is not None else None
-        level = ltx.level(int(key[1])) if ltx is not None and key[0] == "ltxfile" else None
-        info = file_of(level, key) if level is not None else None
-        if ltx is None or info is None:
-            return None
-        self.frames_token = token
-        return partial(read_pages, ltx.replica, info, token)
-
-    def _note_changed_frames(self, before: ReplicaView | None) -> None:
-        """The newest WAL may have grown: what is known of it stays in sight until it is read again."""
-        for view in (self.view, before):
-            newest = view.newest if view is not None else None
-            if newest is not None and len(newest.indexes):
-                key: Key = ("index", newest.name, int(newest.indexes.index[-1]))
-                if key in self.frames:
-                    self.stale.add(key)
+    def content_came(self, key: Key, content: Content) -> None:
+        """A file was looked into."""
+        problem = content if isinstance(content, LitetuiError) else content.problem
+        if self.view is not None and self.looks.note(self.view, key, problem, self.settings.now_ns()):
+            self._tell_looks(self.view)
+        if key == self.shown_key:
+            self.show_detail(same=True)
 
     # panes
 
@@ -423,6 +388,7 @@ class BrowserView(Screen[None]):
 
     def on_resize(self) -> None:
         self.arrange_panes()
+        self.tick()
 
     def arrange_panes(self) -> None:
         """One pane where it is narrow or zoomed, else all."""
@@ -442,19 +408,27 @@ class BrowserView(Screen[None]):
         """Where the focus is: a pane, or the timeline, which has a place of its own in the pane of details."""
         return "timeline" if self.timeline.focused else self.pane
 
-    def go_to(self, place: str) -> None:
-        """Give a place the focus; its pane is made visible first where only one is."""
+    def turn_to(self, place: str) -> None:
+        """Make the pane of a place the one that is active, and visible where only one is."""
         self.timeline.wanted = place == "timeline"
         self.pane = "detail" if place == "timeline" else place
         self.arrange_panes()
-        widget = {
+
+    def go_to(self, place: str) -> None:
+        """Give a place the focus."""
+        self.turn_to(place)
+        self.call_after_refresh(self.widget_of(place).focus)
+
+    def widget_of(self, place: str) -> Widget:
+        """What has the focus where a place has it."""
+        places: dict[str, Widget] = {
             "tree": self.tree_view,
             "timeline": self.timeline.view,
             "detail": self.table,
             "jobs": self.jobs_pane.table,
             "log": self.log_pane.table,
-        }[place]
-        self.call_after_refresh(widget.focus)
+        }
+        return places[place]
 
     # messages
 
@@ -471,20 +445,23 @@ class BrowserView(Screen[None]):
     def _footer_pressed(self, event: Footer.Pressed) -> None:
         self.act(event.action_id)
 
-    @on(Input.Changed, "#filter")
+    @on(Input.Changed, "#detail-filter")
     def _filter_typed(self, event: Input.Changed) -> None:
-        if event.value != self.filter_text:
+        if event.input is self.detail_pane.filter and event.value != self.filter_text:
             self.filter_text = event.value
             self.app.bridge.delay("filter", self.settings.debounce_s / 2, self.show_tab)
 
-    @on(Input.Submitted, "#filter")
+    @on(Input.Submitted, "#detail-filter")
     def _filter_kept(self) -> None:
-        self.detail_pane.filter.display = bool(self.filter_text)
+        if not self.filter_text:
+            self.detail_pane.close_filter()
         self.table.focus()
 
     @on(JobChanged)
     def _jobs_changed(self, event: JobChanged) -> None:
         self.jobs_pane.show(self.app.runner.jobs)
+        if event.job.kind == "validate" and event.job.state.ended and self.view is not None:
+            self._tell_looks(self.view)
         self.tick()
         if self.owning.note(event.job) or (event.job.kind in ("validate", "restore") and event.job.state.ended):
             self.show_detail(same=self.shown is not None)
@@ -521,6 +498,7 @@ class BrowserView(Screen[None]):
         return Situation(
             pane=self.pane,
             replica=self.view is not None,
+            opening=self.view is None and self.app.opening.reading,
             database=self.app.database is not None,
             replicating=self.app.writing.running is not None,
             generations=len(self.view.generations) if self.view else 0,
@@ -552,14 +530,15 @@ class BrowserView(Screen[None]):
 
     def act(self, action_id: str) -> None:
         """Do an action of the table, or say why it is not possible."""
+        self._line_changed()  # keys that come together: the line under the cursor counts, not the one before
         action = BY_ID[action_id]
         why_not = action.why_not(self.situation())
         if why_not:
             self.app.say(why_not, severity="warning")
             return
         if action.act:
-            focused = self.focused or self.tree_view
-            call = getattr(focused, f"action_{action.act}", None) or getattr(self, f"action_{action.act}")
+            widget = self.widget_of(self.stop)  # a click finds the focus in a filter's field
+            call = getattr(widget, f"action_{action.act}", None) or getattr(self, f"action_{action.act}")
             call()
             self.refresh_footer()
         else:

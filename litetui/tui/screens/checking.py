@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.widgets import Static
 
 from litetui.jobs.job import State
@@ -19,13 +16,12 @@ from litetui.tui.work.validation import ValidateJob
 class ValidateJobScreen(JobScreen):
     """The last findings, the newest first, over the log."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "report", "Report", show=False)]
-    keys_line = "x cancels; tab: log; ctrl+y: copy command; esc: back, it goes on"
+    tab_key = "tab: log"
 
     def __init__(self, job: ValidateJob) -> None:
         super().__init__(job)
         self.validation = job
-        self.shown_count = -1
+        self.shown_found: tuple[int, bool] | None = None
 
     def body(self) -> ComposeResult:
         facts, *log = super().body()
@@ -43,17 +39,13 @@ class ValidateJobScreen(JobScreen):
     def show(self) -> None:
         super().show()
         count, found = self.validation.found
-        if count != self.shown_count:
-            self.shown_count = count
+        ended = self.job.state.ended
+        if (count, ended) != self.shown_found:
+            self.shown_found = count, ended
             title = f"Found {count}" + (f", the last {len(found)} of them" if len(found) < count else "")
             self.query_one("#found-title", Static).update(title)
-            words = "nothing found so far" if not self.job.state.ended else "nothing was found before the end"
+            words = "nothing was found before the end" if ended else "nothing found so far"
             self.query_one("#found", VirtualTable).show(FindingSource(found, words), same=count > 1)
-        if self.job.state is State.DONE and self.app.screen is self:
-            self.action_report()
-
-    def action_report(self) -> None:
-        """The report takes the place of this screen once there is one."""
-        if self.job.state is State.DONE and not self.closing:
-            self.dismiss(None)
+        if self.job.state is State.DONE and self.app.screen is self and not self.closing:
+            self.dismiss(None)  # the report takes its place
             self.app.checking.open(self.job)

@@ -103,6 +103,7 @@ class CommandLine(ModalScreen[Call | None]):
     """Answers with what is to be done, or None. What is not possible says why, and the line stays."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "Close", show=False)]
+    CSS_PATH = "dialogs.tcss"
     DEFAULT_CSS = """
     CommandLine > Vertical { height: auto; background: $panel; }
     CommandLine #said { height: auto; padding: 0 1; }
@@ -121,8 +122,9 @@ class CommandLine(ModalScreen[Call | None]):
         self.list = CommandList(glyphs.cut, glyphs.closed)
         self.typed = ""  # what tab completes
         self.taken: int | None = None
-        self.filled = ""  # what a key has put into the field
+        self.filled: str | None = None  # what a key has put into the field
         self.back = 0  # so many entries of the history back
+        self.draft = ""  # what was typed before one went back
 
     def compose(self) -> ComposeResult:
         with Vertical():
@@ -157,7 +159,7 @@ class CommandLine(ModalScreen[Call | None]):
     def _typed(self, event: Input.Changed) -> None:
         if event.value == self.filled or not self.is_attached:
             return
-        self.typed, self.taken, self.filled = event.value, None, ""
+        self.typed, self.taken, self.filled = event.value, None, None
         self.say("tab completes; enter goes; esc closes", "$foreground-muted")
         self._tell()
 
@@ -173,7 +175,7 @@ class CommandLine(ModalScreen[Call | None]):
         self.taken = ((start if self.taken is None else self.taken) + step) % len(found)
         self._fill(found[self.taken].text)
         if len(found) == 1:
-            self.typed, self.taken = self.filled, None
+            self.typed, self.taken = found[0].text, None
         self._tell()
 
     def recall(self, step: int) -> None:
@@ -182,8 +184,10 @@ class CommandLine(ModalScreen[Call | None]):
         back = min(max(self.back - step, 0), len(history))
         if back == self.back:
             return
+        if not self.back:
+            self.draft = self.field.value
         self.back = back
-        self.typed = history[len(history) - back] if back else ""
+        self.typed = history[len(history) - back] if back else self.draft
         self.taken = None
         self._fill(self.typed)
         self._tell()

@@ -30,8 +30,9 @@ class CopyMenu(Dialog[tuple[str, str]]):
         return "Save" if self.saves else "Copy"
 
     def body(self) -> ComposeResult:
-        options = [Option(Content(f"{name:<12}{clean(text.replace(chr(9), '  '))}")) for name, text in self.texts]
-        yield OptionList(*options, compact=True)
+        width = max(len(name) for name, _ in self.texts) + 2
+        lines = [f"{name:<{width}}{clean(text.replace(chr(9), '  '))}" for name, text in self.texts]
+        yield OptionList(*(Option(Content(line)) for line in lines), compact=True)
 
     def on_mount(self) -> None:
         self.query_one(OptionList).focus()

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
-from textual import getters
+from textual import getters, on
 from textual.app import ComposeResult
 from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widget import Widget
-from textual.widgets import Static
+from textual.widgets import Button, Static
 
+from litetui.jobs.progress import Reporter
 from litetui.tui.textutil import clean
 
 if TYPE_CHECKING:
@@ -26,7 +28,11 @@ NARROW_WIDTH, NARROW_HEIGHT = 100, 30
 class Dialog(ModalScreen[Result]):
     """A framed dialog; subclasses give `title_text`, `box_id`, `body` and the line of keys at its end."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "Close", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "close", "Close", show=False),
+        Binding("f1", "help", "Help", show=False),
+    ]
+    CSS_PATH = "dialogs.tcss"
     box_id = "dialog"
     keys_line = "esc closes"
     loads: ClassVar[tuple[str, ...]] = ()  # keys of the loads whose answers nobody wants once it is closed
@@ -45,7 +51,7 @@ class Dialog(ModalScreen[Result]):
         with Vertical(id=self.box_id, classes="dialog") as box:
             box.border_title = Content(clean(self.title_text))
             yield from self.body()
-            yield plain(self.keys_line, classes="hint")
+            yield plain(self.keys_line, id="keys", classes="hint")
 
     def on_mount(self) -> None:
         # Textual calls the on_mount of every class, so this comes beside a subclass's own.
@@ -69,8 +75,28 @@ class Dialog(ModalScreen[Result]):
         for key in self.loads:
             self.app.bridge.forget(key)
 
+    def tell_keys(self, line: str) -> None:
+        """Other keys are possible now."""
+        if line != self.keys_line:
+            self.keys_line = line
+            self.query_one("#keys", Static).update(Content(clean(line)))
+
+    @on(Button.Pressed, "#close")
+    def _close_pressed(self) -> None:
+        self.action_close()
+
     def action_close(self) -> None:
         self.dismiss(None)
+
+    def action_help(self) -> None:
+        self.app.say(self.keys_line)
+
+    def copy_command(self, command: str, lacking: str = "there is no plan to copy the command of") -> None:
+        """Send a command to the terminal, or say why there is none."""
+        if command:
+            self.app.copy(command)
+        else:
+            self.app.say(lacking, severity="warning")
 
 
 def plain(text: str = "", *, id: str | None = None, classes: str | None = None) -> Static:
@@ -80,6 +106,15 @@ def plain(text: str = "", *, id: str | None = None, classes: str | None = None) 
 
 def field(label: str, widget: Widget) -> Widget:
     """A label and what is filled in beside it."""
-    from textual.containers import Horizontal
-
     return Horizontal(plain(label, classes="label"), widget, classes="field")
+
+
+def buttons(*others: Button, close: str = "Cancel") -> Horizontal:
+    """The buttons of a dialog: first the one that closes it, as esc does."""
+    closes = Button(close, id="close", compact=True, variant="default" if others else "primary")
+    return Horizontal(closes, *others, classes="buttons")
+
+
+def moves(report: Reporter) -> Callable[[], int]:
+    """A number that grows while an operation goes on: what `Bridge.load` wants to know of one that may take long."""
+    return lambda: int(report.progress.at * 1000)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, TextIO
 
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Button, Input
 
@@ -22,10 +21,10 @@ from litetui.errors import OutputError
 from litetui.jobs.job import Job
 from litetui.jobs.progress import CancelToken, Reporter
 from litetui.tui.preview import next_free
-from litetui.tui.screens.dialog import Dialog, field, plain
+from litetui.tui.screens.dialog import Dialog, buttons, field, plain
 from litetui.tui.tables.sources import Source
 from litetui.tui.textutil import clean
-from litetui.units import utc_clocks
+from litetui.units import counted, utc_clocks
 
 if TYPE_CHECKING:
     from litetui.ops.verdict import Report
@@ -46,7 +45,7 @@ def table_export(source: Source, title: str) -> Export:
     """A table's rows, as they are shown."""
     name = re.sub(r"[^0-9a-zA-Z]+", "-", title).strip("-").lower() or "table"
     return Export(
-        f"{len(source):,} row{'s' if len(source) != 1 else ''}",
+        counted(len(source), "row"),
         "The ending decides the form: .csv or .json. Times are UTC, sizes bytes.",
         f"{name}.csv",
         partial(write_table, source),
@@ -90,8 +89,7 @@ class ExportDialog(Dialog[None]):
         yield plain("")
         yield field("Into", Input(self.export.name, id="path", compact=True))
         yield self.note
-        with Horizontal(classes="buttons"):
-            yield Button("Write", id="write", compact=True, variant="primary")
+        yield buttons(Button("Write", id="write", compact=True, variant="primary"))
 
     def on_mount(self) -> None:
         self.note.display = False
@@ -109,7 +107,7 @@ class ExportDialog(Dialog[None]):
             field.value = at.typed
 
     @on(Input.Submitted)
-    @on(Button.Pressed)
+    @on(Button.Pressed, "#write")
     def _write(self) -> None:
         self._look(self.query_one("#path", Input).value.strip() or self.export.name, self._go)
 
@@ -180,6 +178,7 @@ def _new_file(path: str) -> Iterator[TextIO]:
         with open(path, "x", encoding="utf-8", errors="surrogateescape", newline="") as file:
             try:
                 yield file
+                file.flush()  # else a disk that is full would say so only when the file is closed
             except BaseException:
                 os.unlink(path)
                 raise

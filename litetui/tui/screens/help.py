@@ -119,7 +119,7 @@ class HelpScreen(Dialog[None]):
         wanted = self.query_one("#help-filter", Input).value.strip()
         self.query_one("#help-text", Static).update(self._text(wanted))
 
-    def opens_dialog(self, key: str) -> bool:
+    def redirects(self, key: str) -> bool:
         """Keys that come with the one that opens the filter's field are meant for that."""
         return key == "slash" and not isinstance(self.focused, Input)
 

@@ -10,8 +10,10 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets import Static
 
-from litetui.jobs.job import Job, State
+from litetui.jobs.job import Job, LogLine, State
+from litetui.tui import reasons
 from litetui.tui.messages import JobChanged, JobsMoved, LogLines
+from litetui.tui.reasons import Situation
 from litetui.tui.screens.dialog import Dialog
 from litetui.tui.textutil import clean
 from litetui.tui.widgets.row_view import RowView
@@ -19,6 +21,7 @@ from litetui.tui.widgets.stats import Stats
 from litetui.tui.widgets.virtual_table import VirtualTable
 from litetui.tui.work.job_rows import job_status, progress_text
 from litetui.tui.work.log_book import LogSource, log_text
+from litetui.tui.work.report import result_lines
 from litetui.units import format_age, format_clock
 
 
@@ -32,7 +35,8 @@ class JobScreen(Dialog[None]):
         Binding("e", "export", "Save the log", show=False),
     ]
     box_id = "job-dialog"
-    keys_line = "x: cancel; ctrl+y: copy the command; y: copy the log; e: save it; esc: close"
+    keys_line = ""
+    tab_key = ""  # what the key tab does, where it does something
 
     def __init__(self, job: Job) -> None:
         super().__init__()
@@ -65,6 +69,7 @@ class JobScreen(Dialog[None]):
         self.query_one("#job-facts", Static).update(Content("\n").join(self._facts()))
         table = self.query_one("#job-log", VirtualTable)
         lines = self.job.lines_since(0)
+        self.tell_keys("; ".join(self._keys(logged=bool(lines))))
         known = table.source.lines if isinstance(table.source, LogSource) else None
         if known is None or len(lines) != len(known) or lines[-1:] != known[-1:]:
             at_end = known is None or table.cursor >= len(known) - 1
@@ -72,6 +77,15 @@ class JobScreen(Dialog[None]):
             if at_end and lines:
                 table.set_cursor(len(lines) - 1)
             self._tell_line()
+
+    def _keys(self, *, logged: bool) -> list[str]:
+        """The keys that do something as the job is now."""
+        job = self.job
+        keys = ["x: cancel"] if job.state in (State.QUEUED, State.RUNNING) else []
+        keys += [self.tab_key] if self.tab_key else []
+        keys += ["ctrl+y: copy command"] if job.command else []
+        keys += ["y: copy log", "e: save"] if logged else []
+        return [*keys, "esc: close"]
 
     def _facts(self) -> list[Content]:
         job, now = self.job, self.app.settings.now_ns()
@@ -87,7 +101,7 @@ class JobScreen(Dialog[None]):
             lines.append(Content.styled(words, "$foreground-muted"))
         if job.error is not None and job.error.hint and job.state is State.FAILED:
             lines.append(Content(f"Try: {clean(job.error.hint)}"))
-        return lines + [Content(clean(line)) for line in self.app.result_lines(job)]
+        return lines + [Content(clean(line)) for line in result_lines(job)]
 
     @on(RowView.Highlighted, "#job-log")
     def _tell_line(self) -> None:
@@ -100,25 +114,28 @@ class JobScreen(Dialog[None]):
         note.display = long
 
     def action_cancel(self) -> None:
-        if self.job.state.ended:
-            self.app.say(f"this job has ended already: {self.job.state.value}", severity="warning")
+        if why_not := reasons.cancel(Situation(job_state=self.job.state.value)):
+            self.app.say(why_not, severity="warning")
         else:
             self.app.cancel(self.job)
 
     def action_copy(self) -> None:
-        if self.job.command:
-            self.app.copy(self.job.command)
-        else:
-            self.app.say("no command line does this", severity="warning")
+        self.copy_command(self.job.command, "no command line does this")
 
     def action_copy_log(self) -> None:
-        if lines := self.job.lines_since(0):
+        if lines := self._lines():
             self.app.copy(log_text(lines, self.app.settings.now_ns()))
-        else:
-            self.app.say("there are no log lines to copy", severity="warning")
 
     def action_export(self) -> None:
         from litetui.tui.screens.export import ExportDialog, table_export
 
-        source = self.query_one("#job-log", VirtualTable).source
-        self.app.push_screen(ExportDialog(table_export(source, f"log {self.title_text}")))
+        if self._lines():
+            source = self.query_one("#job-log", VirtualTable).source
+            self.app.push_screen(ExportDialog(table_export(source, f"log {self.title_text}")))
+
+    def _lines(self) -> list[LogLine]:
+        """The log; where there is none it says so."""
+        lines = self.job.lines_since(0)
+        if not lines:
+            self.app.say("it has written no log lines", severity="warning")
+        return lines

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Horizontal
 from textual.widgets import Button, Input
 
-from litetui.errors import LitetuiError
+from litetui.errors import LitetuiError, NotAReplicaError
 from litetui.tui.opening import DEMO
-from litetui.tui.screens.dialog import Dialog, field, plain
+from litetui.tui.screens.dialog import Dialog, buttons, field, plain
+from litetui.tui.widgets.ordered_input import OrderedInput
 
 EXPLAIN = (
     "litetui shows what a Litestream replica directory holds, and restores databases from it. It opens the "
@@ -33,21 +33,24 @@ class OpenDialog(Dialog[str | None]):
         return "This is no replica" if self.error is not None else "Open a replica"
 
     def body(self) -> ComposeResult:
-        if self.error is not None:
-            yield plain(str(self.error), classes="error-text")
-            if self.error.hint:
-                yield plain(f"Try: {self.error.hint}")
+        error = self.error
+        meant = error.meant if isinstance(error, NotAReplicaError) else ""
+        if error is not None:
+            yield plain(str(error), classes="error-text")
+            if meant:
+                yield plain("The replica that is meant stands in the field: enter opens it.", classes="wrapped")
+            elif error.hint:
+                yield plain(f"Try: {error.hint}", classes="wrapped")
             yield plain("")
         elif self.first:
             yield plain(EXPLAIN)
             yield plain("")
-        path = self.error.path if self.error is not None and self.error.path else ""
-        shown = path if path.isprintable() and path.isascii() else ""
-        yield field("Replica", Input(shown, id="path", placeholder="/var/lib/replica", compact=True))
+        path = meant or (error.path if error is not None and error.path else "")
+        shown = path if path.isprintable() else ""
+        yield field("Replica", OrderedInput(shown, id="path", placeholder="/var/lib/replica", compact=True))
         yield plain("No replica at hand? The demo opens a small real one: litetui --demo", classes="hint")
-        with Horizontal(classes="buttons"):
-            yield Button("Demo", id="demo", compact=True)
-            yield Button("Open", id="open", compact=True, variant="primary")
+        demo = Button("Demo", id="demo", compact=True)
+        yield buttons(demo, Button("Open", id="open", compact=True, variant="primary"))
 
     def on_mount(self) -> None:
         self.query_one("#path").focus()

@@ -28,6 +28,7 @@ from litetui.tui.keys import BY_ID, Action
 from litetui.tui.messages import JobChanged, JobsMoved
 from litetui.tui.reasons import Situation
 from litetui.tui.screens.copy_menu import CopyMenu
+from litetui.tui.screens.dialog import NARROW_HEIGHT, NARROW_WIDTH
 from litetui.tui.screens.export import ExportDialog, report_export
 from litetui.tui.screens.help import HelpScreen
 from litetui.tui.screens.restore import RestoreDialog, Start
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
     from litetui.ops.verdict import GenerationReport, Report
     from litetui.tui.app import LitetuiApp
 
-NARROW_WIDTH, NARROW_HEIGHT = 100, 30
 OPENS = ("report_restore", "report_export", "report_copy", "report_help")
 
 
@@ -97,7 +97,8 @@ class ReportScreen(Screen[None]):
     def on_mount(self) -> None:
         self.table.focus()
         self.time_bars.tell(bars(self.report, self.settings.glyphs))
-        self.table.show(self.source, cursor=self.source.first_finding())
+        self.table.show(self.source)
+        self.table.set_cursor(self.source.first_finding())
         self.set_interval(1.0, self.tick)
         self.tick()
         self._tell_row()
@@ -194,7 +195,7 @@ class ReportScreen(Screen[None]):
 
     # keys
 
-    def opens_dialog(self, key: str) -> bool:
+    def redirects(self, key: str) -> bool:
         """Whether this key opens a dialog at once."""
         action = next((BY_ID[name] for name in OPENS if key in BY_ID[name].keys), None)
         return action is not None and not action.why_not(self.situation())
@@ -226,9 +227,9 @@ class ReportScreen(Screen[None]):
             return
         self.dismiss(None)
         if finding is not None:
-            self.app.browser.show_finding(finding)
+            self.app.browser.going.to_finding(finding)
         elif one is not None and one.generation == LTX:
-            self.app.browser.show_ltx()
+            self.app.browser.going.to_ltx()
         elif one is not None:
             self.app.browser.tree_view.reveal(("generation", one.generation))
 
@@ -238,8 +239,9 @@ class ReportScreen(Screen[None]):
             return
         if one.generation == LTX and view.ltx is not None:
             # A TXID alone would lead through the damaged file again, where another way leads around it.
-            clean = self.app.checking.clean_point(self.report.path, LTX)
-            good = clean.pos if clean is not None else None if not one.latest_restores else one.restorable_to
+            found = self.app.checking.clean_point(self.report.path, LTX)
+            good = one.restorable_to if one.latest_restores else None
+            good = found.pos if found is not None else good
             start = Start("", str(good) if good is not None else "last-good")
             self.app.push_screen(RestoreDialog(view.ltx.replica, view, start))
             return

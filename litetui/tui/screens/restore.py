@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, VerticalScroll
+from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Button, Input, Static
 
-from litetui.errors import DamageError, LitetuiError
+from litetui.errors import LitetuiError
 from litetui.jobs.job import Job
 from litetui.jobs.progress import CancelToken, Reporter
 from litetui.tui.ltx.model import is_ltx
 from litetui.tui.ltx.preview import command, is_ltx_plan
 from litetui.tui.model import ReplicaView
 from litetui.tui.preview import Preview, meaning, plan_items, preview, propose_output
-from litetui.tui.screens.dialog import Dialog, field, plain
+from litetui.tui.screens.dialog import Dialog, buttons, field, moves, plain
 from litetui.tui.textutil import clean
 from litetui.tui.widgets.choice import Choice
 from litetui.tui.widgets.ordered_input import OrderedInput
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from litetui.replica.file import FileReplica
     from litetui.replica.ltx import LTXReplica
 
-TARGETS = "latest; or 10m, 14:03, 14:03:22Z, an index, a position, last-good"
-BOTH_TARGETS = TARGETS.replace("a position,", "a position, a TXID,")
+TARGETS = "latest; or 10m, 14:03Z, an index, position, generation, last-good"
+BOTH_TARGETS = TARGETS.replace("position,", "position, TXID,")
 LTX_TARGETS = "latest; or 10m, 14:03, 14:03:22Z, a TXID (0x1f or 16 hex digits), last-good"
 
 
@@ -49,8 +49,8 @@ class RestoreDialog(Dialog[None]):
     """Plans while one types; the first enter reads what the plan hangs on, the second one runs it as a job."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "go", "Go on", show=False),
         Binding("ctrl+y", "copy", "Copy the command", show=False),
-        Binding("f1", "help", "Help", show=False),
     ]
     box_id = "restore-dialog"
     loads = ("plan", "plan-typed", "settle", "propose")
@@ -74,38 +74,37 @@ class RestoreDialog(Dialog[None]):
         return f"Restore {self.start.generation or self.view.name}"
 
     def body(self) -> ComposeResult:
-        yield plain(self._warning(), id="warning", classes="error-text")
+        yield plain("", id="warning", classes="error-text")
         yield field("To", OrderedInput(self.start.target, id="target", placeholder=self.targets, compact=True))
         yield Static(id="meaning", classes="under")
         yield field("Into", OrderedInput(id="output", compact=True))
         yield Static(id="output-error", classes="under")
-        words = ("none", "quick", "full")
-        yield field("Check", Choice(words, "quick", self.settings.glyphs, id="check"))
+        yield field("Check", Choice(("none", "quick", "full"), "quick", self.settings.glyphs, id="check"))
         with VerticalScroll(classes="scroll", can_focus=False):
             yield Static(id="plan")
             yield PlanView((), "", self.settings.glyphs)
-        with Horizontal(classes="buttons"):
-            yield Button("Cancel", id="cancel", compact=True)
-            yield Button("Show the plan", id="go", compact=True, variant="primary")
+        yield buttons(Button("Show the plan", id="go", compact=True, variant="primary"))
 
     def on_mount(self) -> None:
-        self.query_one("#warning").display = bool(self._warning())
+        self._warn(self.start.generation if not self.start.target else "")
         self.query_one("#target").focus()
         path = self.replica.path
-        self.app.bridge.load("propose", lambda: propose_output(path), self._propose, self._failed, path=path)
+        self.app.bridge.load("propose", lambda: propose_output(path), self._propose, self._not_proposed, path=path)
 
     def on_unmount(self) -> None:
         self.token.cancel()
 
-    def _warning(self) -> str:
-        """An ended generation is rarely what one wants: say so first."""
-        newest, one = self.view.newest, self.view.generation(self.start.generation)
-        if newest is None or one is None or one.newest:
-            return ""
-        now = self.settings.now_ns()
-        ended = "" if one.stats.updated_ns is None else format_age(one.stats.updated_ns, now)
-        reaches = "" if newest.stats.updated_ns is None else format_clock(newest.stats.updated_ns, now)
-        return f"latest of {one.name} ended {ended}; {newest.name} reaches {reaches}"
+    def _warn(self, generation: str, words: str = "") -> None:
+        """The latest state of an ended generation is rarely what one wants: say so first."""
+        newest, one = self.view.newest, self.view.generation(generation)
+        if not words and newest is not None and one is not None and not one.newest:
+            now = self.settings.now_ns()
+            ended = "" if one.stats.updated_ns is None else format_age(one.stats.updated_ns, now)
+            reaches = "" if newest.stats.updated_ns is None else format_clock(newest.stats.updated_ns, now)
+            words = f"latest of {one.name} ended {ended}; {newest.name} reaches {reaches}"
+        line = self.query_one("#warning", Static)
+        line.update(Content(clean(words)))
+        line.display = bool(words)
 
     # the fields
 
@@ -122,8 +121,16 @@ class RestoreDialog(Dialog[None]):
         self.query_one("#output", Input).value = printable(output)
         self.proposed = True
 
-    @on(Input.Changed)
+    def _not_proposed(self, error: LitetuiError) -> None:
+        self.proposed = True
+        self._failed(error)
+
     @on(Choice.Changed)
+    def _draw_check(self) -> None:
+        if not self.closing:
+            self._draw()
+
+    @on(Input.Changed)
     def _typed(self) -> None:
         """Whatever was settled is not what is asked for any more."""
         if self.closing:
@@ -151,23 +158,25 @@ class RestoreDialog(Dialog[None]):
         self.asked_ns = self.settings.now_ns()
         token = self.token = CancelToken()
         replica, text, output, now = self.replica, self.target_text, self.output, self.asked_ns
-        generation = self.start.generation
+        generation, report = self.start.generation, Reporter()
         self.reading = True
 
         def work() -> Preview:
-            return preview(replica, text, generation, output, now, settle_with=(Reporter(), token))
+            return preview(replica, text, generation, output, now, settle_with=(report, token))
 
         def then(seen: Preview) -> None:
             self.reading = False
             self._show(seen)
 
-        self.app.bridge.load("settle", work, then, self._failed, path=replica.path)
+        self.app.bridge.load("settle", work, then, self._failed, path=replica.path, moved=moves(report))
         self._draw()
 
     def _failed(self, error: LitetuiError) -> None:
-        self.reading = False
+        """There is no plan: what was seen before is not what is asked for now."""
+        self.seen, self.reading = None, False
         self.query_one("#plan", Static).update(Content.styled(clean(str(error)), "$text-error"))
         self.query_one(PlanView).display = False
+        self._draw_button()
 
     # showing
 
@@ -180,6 +189,7 @@ class RestoreDialog(Dialog[None]):
         if seen is None:
             return
         now = self.settings.now_ns()
+        self._warn((seen.target.generation or "") if seen.target is not None and seen.latest else "", seen.passed)
         lines = meaning(seen, now)
         self.query_one("#meaning", Static).update(_lines(lines))
         error = seen.output_error
@@ -194,6 +204,9 @@ class RestoreDialog(Dialog[None]):
         way = self.query_one(PlanView)
         way.display = seen.plan is not None and seen.error is None
         way.tell(plan_items(seen, self.query_one("#check", Choice).value, now), self._command())
+        self._draw_button()
+
+    def _draw_button(self) -> None:
         go = self.query_one("#go", Button)
         go.label = Content("Restore" if self._ready else "Show the plan")
         go.disabled = self.reading
@@ -204,8 +217,8 @@ class RestoreDialog(Dialog[None]):
             parts.append((clean(str(seen.error)), "$text-error"))
             if seen.error.hint:
                 parts.append(f"\nTry: {clean(seen.error.hint)}")
-            if isinstance(seen.error, DamageError) and not self._hopeless:
-                parts.append("\nHere: write last-good into the field To.")
+            if seen.instead and not self._hopeless:
+                parts.append(f"\nHere: write {seen.instead} into the field To.")
             return Content.assemble(*parts)
         if seen.plan is None:
             return Content("")
@@ -225,10 +238,9 @@ class RestoreDialog(Dialog[None]):
     def _ready(self) -> bool:
         """Settled, and nothing speaks against it."""
         seen = self.seen
-        plan = seen.plan if seen is not None else None
-        if seen is None or plan is None or self.reading:
+        if seen is None or seen.plan is None or self.reading:
             return False
-        return plan.settled and seen.error is None and seen.output_error is None
+        return seen.plan.settled and seen.error is None and seen.output_error is None
 
     def _command(self) -> str:
         seen = self.seen
@@ -240,7 +252,8 @@ class RestoreDialog(Dialog[None]):
 
     @on(Input.Submitted)
     @on(Button.Pressed, "#go")
-    def _go(self) -> None:
+    def action_go(self) -> None:
+        """Read what the plan hangs on, or run it once that is done."""
         if self.reading or not self.proposed:
             return
         seen = self.seen
@@ -256,18 +269,12 @@ class RestoreDialog(Dialog[None]):
         """The last key is newer than what is shown."""
         return self.app.bridge.waits("plan-typed") or self.app.bridge.loading("plan")
 
-    @on(Button.Pressed, "#cancel")
-    def _cancel(self) -> None:
-        self.dismiss(None)
-
     def action_copy(self) -> None:
-        if command := self._command():
-            self.app.copy(command)
-        else:
-            self.app.say("there is no plan to copy the command of", severity="warning")
+        self.copy_command(self._command())
 
     def action_help(self) -> None:
-        self.app.say(f"The target: {self.targets}. Times without a Z are local. {self.keys_line}.")
+        zone = self.settings.time_zone or "local"
+        self.app.say(f"The target: {self.targets}. Times without a zone are {zone}. {self.keys_line}.")
 
     def _run(self, plan: AnyPlan) -> None:
         output, check = self.output, self.query_one("#check", Choice).value

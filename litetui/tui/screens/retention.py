@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
 from textual.widgets import Button, Input, Static
 
 from litetui.errors import LitetuiError, UsageError
 from litetui.jobs.progress import CancelToken, Reporter
-from litetui.tui.screens.dialog import Dialog, field
+from litetui.tui.screens.dialog import Dialog, buttons, field, moves
 from litetui.tui.widgets.bars import content
 from litetui.tui.widgets.choice import Choice
 from litetui.tui.widgets.ordered_input import OrderedInput
@@ -41,19 +40,27 @@ class Seen:
 Plan = Callable[[int, "Rule", Reporter, CancelToken], "RetentionPlan"]
 
 
-def look(plan: Plan, retention_ns: int, rule: Rule, cancel: CancelToken) -> Seen:
-    """Make the plan. Blocks; raises LitetuiError."""
-    made = plan(retention_ns, rule, Reporter(), cancel)
-    return Seen(made, ranges(made))
+def look(
+    dialog: Dialog[Any],
+    path: str,
+    plan: Callable[[Reporter], RetentionPlan],
+    then: Callable[[Seen], None],
+    fail: Callable[[LitetuiError], None],
+) -> None:
+    """Make a plan in a thread, and hand it to `then` or its error to `fail`."""
+    report = Reporter()
+
+    def work() -> Seen:
+        made = plan(report)
+        return Seen(made, ranges(made))
+
+    dialog.app.bridge.load("retention-plan", work, then, fail, path=path, moved=moves(report))
 
 
 class RetentionDialog(Dialog[Seen | None]):
     """Asks how much to keep; answers with the plan."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "go", "Show the plan", show=False),
-        Binding("f1", "help", "Help", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "go", "Show the plan", show=False)]
     box_id = "retention-dialog"
     loads = ("retention-plan",)
     keys_line = "enter: show the plan, nothing is deleted yet; tab: next; esc: close"
@@ -64,6 +71,7 @@ class RetentionDialog(Dialog[Seen | None]):
         self.name_of_replica = name
         self.make_plan = plan
         self.token = CancelToken()
+        self.asked: tuple[str, Rule] | None = None  # what the plan that is being made is about
 
     @property
     def title_text(self) -> str:
@@ -74,9 +82,7 @@ class RetentionDialog(Dialog[Seen | None]):
         yield field("Rule", Choice(tuple(RULES), "window", self.app.settings.glyphs, id="rule"))
         yield Static(id="rule-words", classes="under")
         yield Static(id="said", classes="under")
-        with Horizontal(classes="buttons"):
-            yield Button("Cancel", id="cancel", compact=True)
-            yield Button("Show the plan", id="go", compact=True, variant="primary")
+        yield buttons(Button("Show the plan", id="go", compact=True, variant="primary"))
 
     def on_mount(self) -> None:
         self.query_one("#duration").focus()
@@ -89,10 +95,16 @@ class RetentionDialog(Dialog[Seen | None]):
     def rule(self) -> Rule:
         return "window" if self.query_one("#rule", Choice).value == "window" else "litestream"
 
+    @property
+    def wish(self) -> tuple[str, Rule]:
+        """What stands in the fields."""
+        return self.query_one("#duration", Input).value, self.rule
+
     @on(Input.Changed)
     @on(Choice.Changed)
     def _changed(self) -> None:
-        if self.closing:
+        # Of a choice and an enter that come in one read, the message of the choice may come last.
+        if self.closing or (self.asked == self.wish and self.app.bridge.loading("retention-plan")):
             return
         self.token.cancel()
         self.app.bridge.forget("retention-plan")
@@ -107,18 +119,18 @@ class RetentionDialog(Dialog[Seen | None]):
     @on(Button.Pressed, "#go")
     def action_go(self) -> None:
         """Make the plan."""
+        self.asked = text, rule = self.wish
         try:
-            retention_ns = parse_duration(self.query_one("#duration", Input).value)
+            retention_ns = parse_duration(text)
         except LitetuiError as error:
             self._refused(error)
             return
-        plan, rule = self.make_plan, self.rule
-        token = self.token = CancelToken()
+        plan, token = self.make_plan, CancelToken()
+        self.token.cancel()
+        self.token = token
         self._say("making the plan: it reads the snapshots that all would rest on", "$foreground-muted")
-        self.app.bridge.load(
-            "retention-plan", lambda: look(plan, retention_ns, rule, token), self._planned, self._refused,
-            path=self.replica_path,
-        )  # fmt: skip
+        look(self, self.replica_path, lambda report: plan(retention_ns, rule, report, token), self._planned,
+             self._refused)  # fmt: skip
 
     def _planned(self, seen: Seen) -> None:
         self.dismiss(seen)
@@ -126,10 +138,3 @@ class RetentionDialog(Dialog[Seen | None]):
     def _refused(self, error: LitetuiError) -> None:
         words = error.cause if isinstance(error, UsageError) else str(error)
         self._say(words + (f"; try: {error.hint}" if error.hint else ""), "$text-error")
-
-    @on(Button.Pressed, "#cancel")
-    def _cancel(self) -> None:
-        self.dismiss(None)
-
-    def action_help(self) -> None:
-        self.app.say(self.keys_line)

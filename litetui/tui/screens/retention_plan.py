@@ -24,6 +24,7 @@ from litetui.tui.widgets.row_view import RowView
 from litetui.tui.widgets.time_bars import TimeBars
 from litetui.tui.widgets.virtual_table import VirtualTable
 from litetui.tui.work.retention_rows import ItemSource, RangeSource, bars, items_of, why
+from litetui.units import counted
 
 if TYPE_CHECKING:
     from litetui.ops.retention import RetentionPlan
@@ -46,11 +47,11 @@ class CountInput(OrderedInput):
 
 
 class RetentionPlanDialog(Dialog["RetentionPlan | None"]):
-    """The plan. Answers with it once the number of its files was typed and it still holds."""
+    """The plan. Answers with it once the number of its files was typed and it still holds; `refusal` says why it can
+    only be looked at, "" where it can be carried out."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+y", "copy", "Copy the command", show=False),
-        Binding("f1", "help", "Help", show=False),
         Binding("e", "export", "Export the table", show=False),
         Binding("left_square_bracket", "tab(-1)", show=False),
         Binding("right_square_bracket", "tab(1)", show=False),
@@ -58,8 +59,9 @@ class RetentionPlanDialog(Dialog["RetentionPlan | None"]):
     box_id = "retention-plan"
     loads = ("retention-plan",)
 
-    def __init__(self, seen: Seen, plan: Plan, name: str) -> None:
+    def __init__(self, seen: Seen, plan: Plan, name: str, refusal: str = "") -> None:
         super().__init__()
+        self.refusal = refusal
         self.seen = seen
         self.make_plan = plan
         self.name_of_replica = name
@@ -85,7 +87,8 @@ class RetentionPlanDialog(Dialog["RetentionPlan | None"]):
     def title_text(self) -> str:
         if self.idle:
             return f"Retention of {self.name_of_replica}: nothing to delete"
-        return f"Retention of {self.name_of_replica}: deletes {self.count} file{'s' if self.count != 1 else ''}"
+        deletes = "would delete" if self.refusal else "deletes"
+        return f"Retention of {self.name_of_replica}: {deletes} {counted(self.count, 'file')}"
 
     def body(self) -> ComposeResult:
         glyphs: Glyphs = self.app.settings.glyphs
@@ -98,13 +101,13 @@ class RetentionPlanDialog(Dialog["RetentionPlan | None"]):
         yield plain("", id="why", classes="hint")
         yield Static(id="said")
         with Horizontal(classes="confirm"):
-            yield Button("Cancel", id="cancel", compact=True)
+            yield Button("Cancel", id="close", compact=True)
             yield plain("", id="ask")
             yield CountInput(id="count")
             yield Button("Delete", id="go", compact=True, disabled=True)
 
     def on_mount(self) -> None:
-        self.query_one("#cancel").focus()
+        self.query_one("#close").focus()
         self._show()
 
     def on_unmount(self) -> None:
@@ -122,10 +125,14 @@ class RetentionPlanDialog(Dialog["RetentionPlan | None"]):
         self._say(*self.said)
         for name in ("#ask", "#count", "#go"):
             self.query_one(name).display = not self.idle
-        files = f"delete the {self.count} files" if self.count != 1 else "delete the 1 file"
+        files = f"delete the {counted(self.count, 'file')}"
         if not self.count:
-            files = f"remove the folders of {len(self.plan.emptied)} empty generations"
-        self.query_one("#ask", Static).update(content((f"  To {files}, type {self.count}: ", "")))
+            files = f"remove the folders of {counted(len(self.plan.emptied), 'empty generation')}"
+        asks = f"  To {files}, type {self.count}: "
+        if self.refusal:
+            self.query_one("#count").display = False
+            asks = f"  Not now: {self.refusal}"
+        self.query_one("#ask", Static).update(content((asks, "")))
         self._show_tab()
 
     def _sources(self) -> list[tuple[str, Source]]:
@@ -167,7 +174,7 @@ class RetentionPlanDialog(Dialog["RetentionPlan | None"]):
         """Digits are meant for the field, also those that come faster than the tab before them is done; so is the key
         that takes one back."""
         field_ = self.query_one("#count", Input)
-        if self.idle or self.focused is field_:
+        if self.idle or self.refusal or self.focused is field_:
             return
         if event.character and event.character in "0123456789":
             event.stop()
@@ -180,13 +187,18 @@ class RetentionPlanDialog(Dialog["RetentionPlan | None"]):
 
     @property
     def confirmed(self) -> bool:
-        return not self.idle and self.query_one("#count", Input).value == str(self.count)
+        number = self.query_one("#count", Input).value
+        return not self.idle and not self.refusal and number == str(self.count)
 
     @on(Input.Changed)
     def _typed(self) -> None:
-        if not self.closing:
-            self._allow(self.confirmed)
-            self._say("", "")
+        """Another number: what was confirmed, and is being looked at once more, is not any longer."""
+        if self.closing:
+            return
+        self.token.cancel()
+        self.app.bridge.forget("retention-plan")
+        self._allow(self.confirmed)
+        self._say("", "")
 
     def _allow(self, yes: bool) -> None:
         go = self.query_one("#go", Button)
@@ -200,12 +212,11 @@ class RetentionPlanDialog(Dialog["RetentionPlan | None"]):
             self._say(f"type {self.count}, the number of files that are deleted", "$text-warning")
             return
         plan, old = self.make_plan, self.plan
+        self.token.cancel()
         token = self.token = CancelToken()
         self._say("looking whether the plan still holds", "$foreground-muted")
-        self.app.bridge.load(
-            "retention-plan", lambda: look(plan, old.retention_ns, old.rule, token), self._again, self._refused,
-            path=old.replica.path,
-        )  # fmt: skip
+        look(self, old.replica.path, lambda report: plan(old.retention_ns, old.rule, report, token), self._again,
+             self._refused)  # fmt: skip
 
     def _again(self, seen: Seen) -> None:
         if same(self.plan, seen.plan):
@@ -217,14 +228,10 @@ class RetentionPlanDialog(Dialog["RetentionPlan | None"]):
             field_.value = ""
         self._allow(False)
         self._show()
-        self.query_one("#cancel").focus()
+        self.query_one("#close").focus()
 
     def _refused(self, error: LitetuiError) -> None:
         self._say(clean(str(error)), "$text-error")
-
-    @on(Button.Pressed, "#cancel")
-    def _cancel(self) -> None:
-        self.dismiss(None)
 
     def action_copy(self) -> None:
         self.app.copy(self.plan.command())
@@ -234,9 +241,6 @@ class RetentionPlanDialog(Dialog["RetentionPlan | None"]):
 
         name = ("plan", "deletes", "keeps")[self.tab]
         self.app.push_screen(ExportDialog(table_export(self.query_one(VirtualTable).source, f"retention {name}")))
-
-    def action_help(self) -> None:
-        self.app.say(self.keys_line)
 
 
 def same(one: RetentionPlan, other: RetentionPlan) -> bool:

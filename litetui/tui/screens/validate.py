@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, VerticalScroll
+from textual.containers import VerticalScroll
 from textual.widgets import Button, Input
 
 from litetui.errors import LitetuiError
 from litetui.tui.ltx.model import is_ltx
 from litetui.tui.model import ReplicaView
-from litetui.tui.screens.dialog import Dialog, field
+from litetui.tui.screens.dialog import Dialog, buttons, field
 from litetui.tui.textutil import cut_middle
 from litetui.tui.widgets.choice import Choice
 from litetui.tui.widgets.ordered_input import OrderedInput
 from litetui.tui.widgets.plan_view import PlanView
 from litetui.tui.work.validation import Scope, command
 from litetui.tui.work.write_plan import Item
-from litetui.units import format_size
+from litetui.units import counted, format_size
 
 if TYPE_CHECKING:
     from litetui.ops.validate import ValidationPlan
@@ -63,7 +63,6 @@ class ValidateDialog(Dialog[Wish | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "go", "Validate", show=False),
         Binding("ctrl+y", "copy", "Copy the command", show=False),
-        Binding("f1", "help", "Help", show=False),
     ]
     box_id = "validate-dialog"
     loads = ("validation-plan", "validation-typed")
@@ -80,8 +79,9 @@ class ValidateDialog(Dialog[Wish | None]):
         self.database = database
         self.own = own
         self.plan: ValidationPlan | None = None
+        self.planned: _Asked | None = None  # what the plan is about
         self.error: LitetuiError | None = None
-        self.wanted = False
+        self.wanted: _Asked | None = None  # what enter was pressed for
 
     @property
     def title_text(self) -> str:
@@ -98,9 +98,7 @@ class ValidateDialog(Dialog[Wish | None]):
         yield field("Scratch", OrderedInput(id="scratch", compact=True))
         with VerticalScroll(classes="scroll"):
             yield PlanView((), "", glyphs)
-        with Horizontal(classes="buttons"):
-            yield Button("Cancel", id="cancel", compact=True)
-            yield Button("Validate", id="go", compact=True, variant="primary")
+        yield buttons(Button("Validate", id="go", compact=True, variant="primary"))
 
     def on_mount(self) -> None:
         self.query_one("#depth").focus()
@@ -145,18 +143,18 @@ class ValidateDialog(Dialog[Wish | None]):
 
             return plan(replica, depth=asked.depth, generation=generation, scratch=asked.scratch)
 
-        self.app.bridge.load("validation-plan", work, self._answered, self._refused, path=replica.path)
-        self._draw()
+        def answered(plan: ValidationPlan) -> None:
+            self.plan, self.planned, self.error = plan, asked, plan.fault
+            self.query_one("#scratch", Input).placeholder = plan.scratch
+            self._draw()
+            if self.wanted == asked:
+                self.action_go()
 
-    def _answered(self, plan: ValidationPlan) -> None:
-        self.plan, self.error = plan, plan.fault
-        self.query_one("#scratch", Input).placeholder = plan.scratch
+        self.app.bridge.load("validation-plan", work, answered, self._refused, path=replica.path)
         self._draw()
-        if self.wanted:
-            self.action_go()
 
     def _refused(self, error: LitetuiError) -> None:
-        self.plan, self.error, self.wanted = None, error, False
+        self.plan, self.error, self.wanted = None, error, None
         self._draw()
 
     # showing
@@ -168,8 +166,7 @@ class ValidateDialog(Dialog[Wish | None]):
             scratch.display = drill
         if self.query("#database"):
             self.query_one("#database", Choice).disabled = bool(self.scope.no_live)
-        text = command(self.plan, self.database if self.compares else "") if self.plan is not None else ""
-        self.query_one(PlanView).tell(self._items(), text)
+        self.query_one(PlanView).tell(self._items(), self.command)
         self.query_one("#go", Button).disabled = self.error is not None
 
     def _items(self) -> list[Item]:
@@ -177,9 +174,11 @@ class ValidateDialog(Dialog[Wish | None]):
         items = [Item("checks", (LTX_DEPTH_WORDS if levels else DEPTH_WORDS)[self.asked.depth])]
         plan = self.plan
         if plan is not None:
-            items.append(Item("reads", f"{plan.file_count} files, {format_size(plan.bytes_to_read)}"))
+            files = counted(plan.file_count, "file")
             if plan.depth == "names":
-                items[-1] = Item("lists", f"{plan.file_count} files")
+                items.append(Item("lists", files))
+            else:
+                items.append(Item("reads", f"{files}, {format_size(plan.bytes_to_read)}"))
             if plan.depth == "restore":
                 items.append(_room(plan))
         if self.database and self.scope.no_live:
@@ -202,25 +201,18 @@ class ValidateDialog(Dialog[Wish | None]):
     @on(Input.Submitted)
     @on(Button.Pressed, "#go")
     def action_go(self) -> None:
-        """Start it, as soon as the plan of what is chosen is there."""
-        waiting = self.app.bridge.waits("validation-typed") or self.app.bridge.loading("validation-plan")
-        self.wanted = waiting
-        if waiting or self.error is not None or self.plan is None:
-            return
-        self.dismiss(Wish(self.plan, self.compares))
+        """Start it, as soon as the plan of what is chosen is there; what is chosen after that is not meant."""
+        self.wanted = asked = self.asked
+        if self.plan is not None and self.planned == asked and self.error is None:
+            self.dismiss(Wish(self.plan, self.compares))
 
-    @on(Button.Pressed, "#cancel")
-    def _cancel(self) -> None:
-        self.dismiss(None)
+    @property
+    def command(self) -> str:
+        """The command line that does the same, "" while there is no plan."""
+        return "" if self.plan is None else command(self.plan, self.database if self.compares else "")
 
     def action_copy(self) -> None:
-        if self.plan is not None:
-            self.app.copy(command(self.plan, self.database if self.compares else ""))
-        else:
-            self.app.say("there is no plan to copy the command of", severity="warning")
-
-    def action_help(self) -> None:
-        self.app.say(self.keys_line)
+        self.copy_command(self.command)
 
 
 def _room(plan: ValidationPlan) -> Item:

@@ -7,20 +7,22 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, VerticalScroll
+from textual.containers import VerticalScroll
 from textual.widgets import Button
 
-from litetui.tui.screens.dialog import Dialog, plain
+from litetui.tui.screens.dialog import Dialog, buttons, field, plain
+from litetui.tui.widgets.choice import Choice
 from litetui.tui.widgets.plan_view import PlanView
 from litetui.tui.work.write_plan import WritePlan
 
 
-class WriteDialog(Dialog[bool]):
-    """Answers True for going on. A plan that is refused has no way on."""
+class WriteDialog(Dialog[int]):
+    """Answers with the number of what was chosen, 0 where the plan leaves no choice, or None for not going on. A plan
+    that is refused has no way on."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "go", "Go on", show=False),
         Binding("ctrl+y", "copy", "Copy the command", show=False),
-        Binding("f1", "help", "Help", show=False),
         Binding("j,down", "scroll(1)", show=False),
         Binding("k,up", "scroll(-1)", show=False),
     ]
@@ -30,6 +32,7 @@ class WriteDialog(Dialog[bool]):
         super().__init__()
         self.plan = plan
         go = f"enter: {plan.go.lower()}; " if plan.go else ""
+        go += "tab: choice; " if plan.options else ""
         self.keys_line = f"{go}ctrl+y: copy command; j k: scroll; esc: close"
 
     @property
@@ -37,32 +40,42 @@ class WriteDialog(Dialog[bool]):
         return self.plan.title
 
     def body(self) -> ComposeResult:
-        plan = self.plan
+        plan, glyphs = self.plan, self.app.settings.glyphs
         with VerticalScroll(classes="scroll", can_focus=False):
             if plan.error is not None:
                 yield plain(str(plan.error), classes="error-text")
                 yield plain(f"Try: {plan.error.hint}" if plan.error.hint else "", classes="wrapped")
-            yield PlanView(plan.items, plan.command, self.app.settings.glyphs)
-        with Horizontal(classes="buttons"):
-            yield Button("Close", id="close", compact=True, variant="default" if self.plan.go else "primary")
-            if self.plan.go:
-                yield Button(self.plan.go, id="go", compact=True, variant="primary")
+            yield PlanView(plan.items, plan.command, glyphs)
+        if plan.options:
+            yield plain("")
+            yield field(plan.options.label, Choice(plan.options.words, plan.options.words[0], glyphs, id="options"))
+        go = [Button(plan.go, id="go", compact=True, variant="primary")] if plan.go else []
+        yield buttons(*go, close="Close")
 
     def on_mount(self) -> None:
         self.query_one("#go" if self.plan.go else "#close").focus()
 
-    @on(Button.Pressed)
-    def _answered(self, event: Button.Pressed) -> None:
-        self.dismiss(event.button.id == "go")
+    @property
+    def chosen(self) -> int:
+        return self.query_one("#options", Choice).chosen if self.plan.options else 0
+
+    @property
+    def command(self) -> str:
+        """The command line that does the same, with what was chosen."""
+        return self.plan.command + (self.plan.options.adds[self.chosen] if self.plan.options else "")
+
+    @on(Choice.Changed)
+    def _changed(self) -> None:
+        if not self.closing:
+            self.query_one(PlanView).tell(self.plan.items, self.command)
+
+    @on(Button.Pressed, "#go")
+    def action_go(self) -> None:
+        if self.plan.go:
+            self.dismiss(self.chosen)
 
     def action_copy(self) -> None:
-        self.app.copy(self.plan.command)
-
-    def action_help(self) -> None:
-        self.app.say(self.keys_line)
+        self.app.copy(self.command)
 
     def action_scroll(self, lines: int) -> None:
         self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
-
-    def action_close(self) -> None:
-        self.dismiss(False)

@@ -21,6 +21,8 @@ class TableDesk:
     def __init__(self, browser: BrowserView) -> None:
         self.browser = browser
         self._token = CancelToken()
+        self._asked: object = None  # what is being looked for
+        self._again = False  # rows have come meanwhile
 
     @property
     def state(self) -> str:
@@ -51,11 +53,16 @@ class TableDesk:
         return bool(self.browser.filter_text) or table.sorted_by is not None or table.reversed
 
     def arrange(self, source: Source, *, same: bool) -> None:
-        """Sort and filter in a thread: there may be millions of rows."""
+        """Sort and filter in a thread: there may be millions of rows. `same`: rows have come; what is being arranged
+        comes to its end all the same, as they may come all the time."""
         browser = self.browser
+        asked = text, column, backwards = browser.filter_text, browser.table.sorted_by, browser.table.reversed
+        if same and self.arranging and asked == self._asked:
+            self._again = True
+            return
         self.leave()
         token = self._token = CancelToken()
-        text, column, backwards = browser.filter_text, browser.table.sorted_by, browser.table.reversed
+        self._asked = asked
 
         def work() -> Source:
             return arrange(source, filter_text=text, column=column, reverse=backwards, cancel=token)
@@ -65,6 +72,8 @@ class TableDesk:
             browser.tell_tabs()
             browser.tell_row()
             browser.refresh_footer()
+            if self._again:
+                browser.show_tab(same=True)
 
         browser.app.bridge.load("arrange", work, then, browser.app.complain, path=browser.app.path or "")
         browser.tell_tabs()
@@ -72,6 +81,7 @@ class TableDesk:
     def leave(self) -> None:
         """No order that is still being made is wanted any more."""
         self._token.cancel()
+        self._again = False
         self.browser.app.bridge.forget("arrange")
 
     def sort(self, step: int) -> None:
@@ -81,7 +91,7 @@ class TableDesk:
         if len(choices) == 1:
             self.browser.app.say("this table has one order only", severity="warning")
             return
-        at = choices.index(table.sorted_by)
+        at = choices.index(table.sorted_by) if table.sorted_by in choices else 0
         table.sorted_by = choices[(at + step) % len(choices)]
         self.browser.show_tab()
 

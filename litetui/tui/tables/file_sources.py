@@ -58,8 +58,8 @@ class GenerationSource(Source):
             verdict = (said.words[1], said.status)
         return (
             one.name,
-            str(one.stats.snapshots),
-            str(one.stats.wal_files),
+            f"{one.stats.snapshots:,}",
+            f"{one.stats.wal_files:,}",
             format_size(one.stats.size),
             "" if updated is None else format_clock(updated, now),
             ("" if updated is None else format_age(updated, now), "muted"),
@@ -213,10 +213,6 @@ class WALSource(Source):
                 return self.stop - 1 - at
             at += 1
         return None
-
-    def text(self, row: int) -> str:
-        at = self.at(row)
-        return f"{int(self.wals.index[at]):08x} {int(self.wals.offset[at])}"
 
     def matching(self, word: str, cancel: CancelToken) -> Any:
         """By index, offset, name (its offset is hex) and the time of day."""

@@ -63,7 +63,7 @@ class Source:
         return 0 if self.newest_at == "first" else len(self) - 1
 
     def text(self, row: int) -> str:
-        """What a filter looks into."""
+        """What `matching` looks into."""
         return " ".join(cell if isinstance(cell, str) else cell[0] for cell in self.cells(row))
 
     def matching(self, word: str, cancel: CancelToken) -> Any:

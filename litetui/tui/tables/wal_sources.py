@@ -48,8 +48,8 @@ class TransactionSource(Source):
             str(row + 1),
             str(first),
             str(last),
-            str(last - first + 1),
-            str(int(t.database_pages[row])),
+            f"{last - first + 1:,}",
+            f"{int(t.database_pages[row]):,}",
             str(int(t.end_offset[row])),
             self.what(row) or (self.pending, "muted"),
         )

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from litetui.errors import LitetuiError
+from litetui.tui.tables.arranged import base_of
 from litetui.tui.tree_line import LTX, Key, generation_of
 from litetui.tui.watching import MOST_SECONDS, SHARE
 from litetui.tui.widgets.timeline import TimelineView
@@ -126,6 +127,19 @@ class TimelineDesk:
         if point is not None and point >= 0:
             self.view.put(point)
 
+    def follow_row(self) -> None:
+        """Without the focus the cursor stands on what the row under the table's cursor stands for."""
+        from litetui.tui.timeline.points import find, spot_of_row
+
+        browser, timeline = self.browser, self.view.timeline
+        row = browser.table.base_row
+        if timeline is None or row is None or browser.pane != "detail" or self.focused:
+            return
+        at = spot_of_row(base_of(browser.table.source), row, generation_of(browser.shown_key))
+        point = find(timeline, at) if at is not None else None
+        if point is not None:
+            self.view.put(point)
+
     # the way to the cursor
 
     def plan(self) -> None:
@@ -138,7 +152,7 @@ class TimelineDesk:
             return
 
         def then(plan: AnyPlan) -> None:
-            from litetui.tui.timeline.points import way_words
+            from litetui.tui.timeline.way import way_words
 
             self.view.tell_way(way_words(plan))
 
@@ -146,7 +160,7 @@ class TimelineDesk:
             self.view.tell_way([(error.cause, "error")])
 
         def read() -> None:
-            from litetui.tui.timeline.points import way
+            from litetui.tui.timeline.way import way
 
             app.bridge.load("timeline-way", partial(way, replica, here), then, fail, path=replica.path)
 

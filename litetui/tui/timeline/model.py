@@ -1,7 +1,7 @@
 """The timeline's model: restore points, what covers them, holes and bytes, on one axis of time or of order. Pure.
 
 A track is a generation, or the LTX files of a replica; a timeline puts tracks on one axis. Everything is a sorted
-column, so that a million files cost a few searches a redraw. Tracks are made in timeline_tracks.py, from the view.
+column, so that a million files cost a few searches a redraw. Tracks are made in tracks.py, from the view.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from litetui.tui.model import GenerationView
 
 Words = tuple[str, ...]  # the same thing said, the longest first
+UNREAD = "not read"  # of a hole, said last: nobody knows whether it is one
 
 
 @dataclass(frozen=True, slots=True, eq=False)

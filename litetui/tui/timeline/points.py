@@ -1,28 +1,21 @@
-"""A restore point of the timeline, said: its time, its place as it can be pasted, what a restore takes, what it costs.
-
-Everything but `way` is pure; that asks the replica by names, in a thread.
-"""
+"""A restore point of the timeline, said: its time, its place as it can be pasted, what is known of its bytes. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from litetui.errors import LitetuiError
+from litetui.tui.cards import Note
 from litetui.tui.outline import find_group
-from litetui.tui.timeline.model import Timeline, Track
-from litetui.tui.tree_line import Key
-from litetui.units import format_age, format_clock, format_size
+from litetui.tui.timeline.model import UNREAD, Timeline, Track
+from litetui.tui.tree_line import GROUPS, LTX, Key
+from litetui.units import format_age, format_clock
 
 if TYPE_CHECKING:
-    from litetui.ops.restore import AnyPlan
     from litetui.replica.catalog import WALTable
-    from litetui.replica.file import FileReplica
-    from litetui.replica.ltx import LTXReplica
     from litetui.tui.ltx.model import LTXView
     from litetui.tui.model import GenerationView
-
-Note = tuple[str, str]  # text, status
+    from litetui.tui.tables.sources import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +73,8 @@ def point_of_line(timeline: Timeline, key: Key) -> int | None:
 
     if key[0] in ("snapshot", "ltxfile"):
         kind, at = ("snapshot", int(key[2])) if key[0] == "snapshot" else ("txid", int(key[3]))
-        return find(timeline, Spot(kind, str(key[1]) if kind == "snapshot" else "ltx", at))
-    if key[0] not in ("index", "day", "hour", "range"):
+        return find(timeline, Spot(kind, str(key[1]) if kind == "snapshot" else LTX, at))
+    if key[0] != "index" and key[0] not in GROUPS:
         return None
     track = next((t for t in timeline.tracks if t.name == key[1]), None)
     if track is None:
@@ -89,9 +82,29 @@ def point_of_line(timeline: Timeline, key: Key) -> int | None:
     group = find_group(generation_of(track), key) if key[0] != "index" else None
     if group is None and key[0] != "index":
         return None
+    if group is not None and key[2] == "snapshot":
+        return find(timeline, Spot("snapshot", track.name, group.last))
     rows = generation_of(track).wals.rows_of(int(key[2]) if group is None else group.last)
     inside = np.flatnonzero((track.point_item >= rows.start) & (track.point_item < rows.stop))
     return timeline.number(track, int(inside[-1])) if len(inside) else None
+
+
+def spot_of_row(source: Source, row: int, generation: str) -> Spot | None:
+    """What a row of a table stands for, of a generation ("" for LTX files); None where that is no restore point."""
+    from litetui.tui.ltx.sources import LTXFileSource, PointSource
+    from litetui.tui.tables.file_sources import SnapshotSource, WALSource
+
+    if isinstance(source, SnapshotSource):
+        return Spot("snapshot", generation, source.snapshots[row].index)
+    if isinstance(source, WALSource):
+        table, at = source.wals, source.at(row)
+        return Spot("wal", generation, int(table.index[at]), int(table.offset[at]), int(table.form[at]))
+    txid: int | None = None
+    if isinstance(source, LTXFileSource):
+        txid = source.last_txid(row)
+    elif isinstance(source, PointSource):
+        txid = source.txid(row)
+    return None if txid is None else Spot("txid", LTX, txid)
 
 
 def ltx_of(track: Track) -> LTXView | None:
@@ -118,27 +131,28 @@ def row_of(table: WALTable, index: int, offset: int, form: int) -> int | None:
 
 
 def time_of(timeline: Timeline, point: int) -> int:
-    """The time of the file that carries a point, in ns."""
+    """The time that gives a point, in ns: that of the file that carries it, or of a newer snapshot that leads to it."""
     track, local = timeline.where(point)
     item = int(track.point_item[local])
     if (ltx := ltx_of(track)) is not None:
         return int(ltx.points.time_ns[local])
+    if not timeline.by_order:
+        return int(track.point_x[local])
     generation = generation_of(track)
     return generation.snapshots[-1 - item].created_ns if item < 0 else int(generation.wals.mtime_ns[item])
 
 
 def end_offset(track: Track, row: int) -> int | None:
-    """Where a WAL file ends, by the name of the segment that follows, or by what a check has read; None: not known."""
+    """Where a WAL file ends, by what a check has read, or by the name of the segment that follows; None: not known."""
     table = generation_of(track).wals
-    if (end := segment_end(table, row)) is not None:
-        return end
-    index = int(table.index[row])
+    index, begin, following = int(table.index[row]), int(table.offset[row]), segment_end(table, row)
     check = track.check
     if check is not None and check.read_bytes and int(table.mtime_ns[row]) <= (check.report.updated_ns or 0):
         for window in check.report.windows:
-            if window.end.index == index and window.end.offset > int(table.offset[row]):
+            # Where the next segment begins further on, there is a gap between them.
+            if window.end.index == index and begin < window.end.offset < (following or window.end.offset + 1):
                 return window.end.offset
-    return None
+    return following
 
 
 def segment_end(table: WALTable, row: int) -> int | None:
@@ -175,7 +189,7 @@ def point_words(timeline: Timeline, point: int, now_ns: int) -> list[Note]:
     track, local = timeline.where(point)
     if int(track.point_item[local]) < 0:
         where.append(("snapshot", "muted"))
-    where.append((f"{point + 1} of {len(timeline)}", "muted"))
+    where.append((f"{point + 1:,} of {len(timeline):,}", "muted"))
     if timeline.by_order:
         return [*where, ("copied without its times? by the order of the files", "warning")]
     return [*when, *where]
@@ -211,7 +225,10 @@ def beside_words(timeline: Timeline, point: int) -> Note | None:
     track, local = timeline.where(point)
     holes = track.holes
     if (number := holes.beside(local, after=True)) is not None:
-        words = f"then {holes.words(number)[0]}"
+        said = holes.words(number)
+        words = f"then {said[0]}"
+        if said[-1] == UNREAD:
+            return (f"{words}: v checks again", "warning")
         if int(holes.after[number]) < 0:
             words += ": later states do not restore" + _further(track, local)
         return (words, "error")
@@ -240,43 +257,3 @@ def nothing_words(timeline: Timeline) -> Note:
         if len(track.holes):
             return (f"no restore point: {track.holes.words(0)[0]}", "error")
     return ("no restore point: nothing has been written yet", "")
-
-
-# the way there
-
-
-def way(replica: FileReplica | LTXReplica, here: Spot) -> AnyPlan:
-    """The plan to a point, by names. Blocks; raises LitetuiError."""
-    from litetui.ops.plan import plan_to
-    from litetui.ops.restore import plan
-    from litetui.ops.target import Target
-    from litetui.replica.file import FileReplica
-
-    if here.kind == "txid":
-        return plan(replica, Target(txid=here.index))
-    assert isinstance(replica, FileReplica)
-    at = Target(here.track, here.index, 0 if here.kind == "snapshot" else None)
-    row: int | None = -1
-    if here.kind == "wal":
-        row = row_of(replica.wals(here.track), here.index, here.offset, here.form)
-    if row is None:
-        raise LitetuiError("plan the restore", "the file is gone", hint="R reads the replica again")
-    return plan_to(replica, at, here.track, here.index, row)
-
-
-def way_words(plan: AnyPlan) -> list[Note]:
-    """What a plan takes, reads and leaves out."""
-    from litetui.tui.ltx.preview import is_ltx_plan
-
-    if plan.fault is not None:
-        return [(plan.fault.cause, "error")]
-    if is_ltx_plan(plan):
-        first = plan.chain[0]
-        begins = f"from snapshot {first.max_txid:016x}" if first.level == 9 else f"from level {first.level}"
-    else:
-        begins = f"from snapshot {plan.snapshot.index:08x}"
-    files = f"{plan.file_count} file" + ("s" if plan.file_count > 1 else "")
-    words = [(begins, ""), (f"reads {files}, {format_size(plan.bytes_to_read)}", "")]
-    if plan.left_out:
-        words.append((f"leaves out {plan.left_out}", "muted"))
-    return words

@@ -1,26 +1,26 @@
 """Tracks of generations: made from the names, sizes and times of a view, and from what a check found. Pure.
 
-A state restores if a snapshot leads to it: from the snapshot's index on no index is missing, each begins with its first
-segment, and no file is empty (ops.plan, ops.survey), or damaged as far as a check has read it.
+What restores, and from which time on, is the one rule of ops.restorable; what a check found damaged is taken out.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from litetui.tui.grouping import SLACK_NS, rising
 from litetui.tui.timeline.ltx import ltx_track
-from litetui.tui.timeline.model import Holes, Timeline, Track, Words, merge
+from litetui.tui.timeline.model import UNREAD, Holes, Timeline, Track, Words, merge
 from litetui.tui.tree_line import LTX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from litetui.ops.restorable import Ways
     from litetui.ops.verdict import GenerationReport
     from litetui.replica.catalog import WALTable
     from litetui.tui.checks import Check, Checks
     from litetui.tui.model import GenerationView, ReplicaView
 
-SLACK_NS = 60 * 1_000_000_000  # as of model.py: a WAL that is compressed late is a little newer than the next one
 PACE_NS = 1_000_000  # segments that follow each other faster than that were copied: each stands for a sync
 BACKWARDS = 20  # one time in so many may run backwards, as after a step of the clock
 
@@ -30,7 +30,7 @@ def timeline(view: ReplicaView, names: Iterable[str], checks: Checks) -> Timelin
     wanted = set(names)
     generations = [g for g in reversed(view.generations) if g.name in wanted and (len(g.wals) or g.snapshots)]
     ltx = view.ltx if LTX in wanted and view.ltx is not None and len(view.ltx.table) else None
-    by_order = not all(map(in_order, generations)) or (ltx is not None and not _rising(ltx.points.time_ns))
+    by_order = not all(map(in_order, generations)) or (ltx is not None and not rising(ltx.points.time_ns)[1])
     tracks = [wal_track(g, checks.get(g.name), by_order) for g in generations]
     if ltx is not None:
         tracks.append(ltx_track(ltx, checks.get(LTX), by_order))
@@ -54,20 +54,18 @@ def in_order(generation: GenerationView) -> bool:
     return generation.indexes.in_order and backwards * BACKWARDS <= len(times) and not early and not hurried
 
 
-def _rising(times: Any) -> bool:
-    import numpy as np
-
-    return bool((np.maximum.accumulate(times) - times <= SLACK_NS).all())
-
-
 def wal_track(generation: GenerationView, check: Check | None, by_order: bool) -> Track:
     """The track of a generation, which has a file."""
     import numpy as np
 
+    from litetui.ops.restorable import Ways
+
     table, report = generation.wals, check.report if check is not None and check.read_bytes else None
-    index = table.index.astype(np.int64)
     snapshots = _Snapshots(generation, report)
-    chain = _Chain(table, index, snapshots, report)
+    ways = Ways(table, snapshots.index[snapshots.sound])
+    if report is not None:
+        ways.damage(ways.reached & _damaged(table, report))
+    index = ways.index
     rows = np.arange(len(table))
     if by_order:
         row_x = rows + np.searchsorted(snapshots.index, index, side="right")
@@ -76,10 +74,10 @@ def wal_track(generation: GenerationView, check: Check | None, by_order: bool) -
         row_x = np.maximum.accumulate(table.mtime_ns)
     usable = np.flatnonzero(snapshots.sound)
     usable = usable[np.argsort(snapshots.x[usable], kind="stable")]
-    reached = np.flatnonzero(chain.reached)
-    at = np.searchsorted(row_x[reached], snapshots.x[usable])
-    point_x = np.insert(row_x[reached], at, snapshots.x[usable])
-    holes = _holes(chain, snapshots, row_x, point_x)
+    reached, counts_x = ways.points(row_x, snapshots.x[snapshots.sound])
+    at = np.searchsorted(counts_x[reached], snapshots.x[usable])
+    point_x = np.insert(counts_x[reached], at, snapshots.x[usable])
+    holes = _holes(ways, snapshots, counts_x, point_x)
     ends = [*(column[edge] for column in (row_x, np.sort(snapshots.x)) if len(column) for edge in (0, -1))]
     checked_x = None
     if report is not None and check is not None and not check.integrity_failed and not check.differs:
@@ -103,7 +101,8 @@ def wal_track(generation: GenerationView, check: Check | None, by_order: bool) -
 
 
 class _Snapshots:
-    """The snapshots of a generation as columns; `sound`: with content, and not found damaged."""
+    """The snapshots of a generation as columns; `sound`: with content, and not found damaged; and the indexes of which
+    a check could not read all (`unread`)."""
 
     def __init__(self, generation: GenerationView, report: GenerationReport | None) -> None:
         import numpy as np
@@ -111,53 +110,12 @@ class _Snapshots:
         self.index = np.array([s.index for s in generation.snapshots], np.int64)
         self.x = np.array([s.created_ns for s in generation.snapshots], np.int64)
         self.sound = np.array([s.size > 0 for s in generation.snapshots], bool)
+        self.unread = {f.index for f in report.findings if f.code == "unreadable"} if report is not None else set()
         if report is not None:
             spans = [((w.start.index, w.start.offset), (w.end.index, w.end.offset)) for w in report.windows]
             for n, one in enumerate(generation.snapshots):
                 if one.created_ns <= (report.updated_ns or 0):
                     self.sound[n] &= any(start <= (one.index, 0) <= end for start, end in spans)
-
-
-class _Chain:
-    """Which rows can be reached, and what breaks the way to those that cannot; columns of the table's length."""
-
-    def __init__(self, table: WALTable, index: Any, snapshots: _Snapshots, report: GenerationReport | None) -> None:
-        import numpy as np
-
-        from litetui.replica.catalog import WHOLE
-
-        self.table, self.index = table, index
-        n = len(table)
-        first = np.ones(n, bool)
-        first[1:] = index[1:] != index[:-1]
-        self.jump = np.zeros(n, bool)
-        self.jump[1:] = index[1:] > index[:-1] + 1
-        self.headless = first & (table.offset != 0)
-        self.empty = table.size == 0
-        begun = n > 0 and bool(self.empty[-1]) and int(table.form[-1]) == WHOLE  # the newest, which has just begun
-        self.empty[-1:] &= not begun
-        self.starts = np.zeros(n, bool)
-        at = np.searchsorted(index, snapshots.index[snapshots.sound])
-        there = at < n
-        there[there] = index[at[there]] == snapshots.index[snapshots.sound][there]
-        self.starts[at[there]] = True
-        self.damaged = np.zeros(n, bool)
-        self.reached = self._reach()
-        if report is not None:
-            self.damaged = self.reached & _damaged(table, report)
-            self.reached = self._reach()
-        self.lost = ~self.reached
-        if begun:
-            self.reached[-1] = self.lost[-1] = False
-
-    def _reach(self) -> Any:
-        import numpy as np
-
-        rows = np.arange(len(self.index))
-        hard = self.headless | self.empty | self.damaged
-        start = np.maximum.accumulate(np.where(self.starts & ~hard, rows, -1))
-        broken = np.maximum.accumulate(np.where(hard | self.jump, rows, -1))
-        return ~hard & (start >= 0) & (start >= broken)
 
 
 def _damaged(table: WALTable, report: GenerationReport) -> Any:
@@ -166,6 +124,7 @@ def _damaged(table: WALTable, report: GenerationReport) -> Any:
 
     good = np.zeros(len(table), bool)
     at_fault = {f.index for f in report.findings if f.severity == "error" and "/snapshots/" not in (f.path or "")}
+    before_gaps = {(f.index, f.offset) for f in report.findings if f.code == "missing-segment"}
     for window in report.windows:
         ending = table.rows_of(window.end.index)
         good[int(np.searchsorted(table.index, window.start.index)) : ending.start] = True
@@ -180,52 +139,56 @@ def _damaged(table: WALTable, report: GenerationReport) -> Any:
         last = whole | (pieces == ending.stop - 1)
         sound = window.end.index not in at_fault
         inside[last] = sound & (table.offset[pieces[last]].astype(np.int64) < window.end.offset)
+        if (window.end.index, window.end.offset) in before_gaps:  # all of the piece before the gap was read
+            inside |= table.offset[pieces].astype(np.int64) < window.end.offset
         good[pieces] |= inside
     return (table.mtime_ns <= (report.updated_ns or 0)) & ~good
 
 
-def _holes(chain: _Chain, snapshots: _Snapshots, row_x: Any, point_x: Any) -> Holes:
+def _holes(ways: Ways, snapshots: _Snapshots, row_x: Any, point_x: Any) -> Holes:
     import numpy as np
 
-    lost = chain.lost.astype(np.int8)
+    lost = ways.lost.astype(np.int8)
     edges = np.diff(lost, prepend=0, append=0)
     begins, stops = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
-    passed = chain.jump & chain.reached
-    passed[1:] &= chain.reached[:-1]
+    passed = ways.jump & ways.reached
+    passed[1:] &= ways.reached[:-1]
     jumps = np.flatnonzero(passed)
     begins, stops = np.concatenate([begins, jumps]), np.concatenate([stops, jumps])
     order = np.argsort(begins, kind="stable")
     begins, stops = begins[order], stops[order]
-    n = len(chain.index)
+    n = len(ways.index)
     start = row_x[np.maximum(begins - 1, 0)]
     inner = stops < n
     end = row_x[np.minimum(stops, n - 1)] if n else row_x[:0]
     if len(snapshots.index):
         # The snapshot that the way goes on from may be older than the first file of its index.
         at = np.minimum(
-            np.searchsorted(snapshots.index, chain.index[np.minimum(stops, n - 1)]), len(snapshots.index) - 1
+            np.searchsorted(snapshots.index, ways.index[np.minimum(stops, n - 1)]), len(snapshots.index) - 1
         )
         end = np.where(inner, np.maximum(np.minimum(end, snapshots.x[at]), start), end)
     before = np.searchsorted(point_x, start, side="right") - 1
     before[begins == 0] = np.where(point_x[:1] < start[begins == 0], before[begins == 0], -1) if len(point_x) else -1
     after = np.searchsorted(point_x, end, side="left")
     after[~inner | (after >= len(point_x))] = -1
-    return Holes(start, end, before, after, _words(chain, snapshots, begins))
+    return Holes(start, end, before, after, _words(ways, snapshots, begins))
 
 
-def _words(chain: _Chain, snapshots: _Snapshots, begins: Any) -> Callable[[int], Words]:
+def _words(ways: Ways, snapshots: _Snapshots, begins: Any) -> Callable[[int], Words]:
     def words(number: int) -> Words:
         row = int(begins[number])
-        index = int(chain.index[row])
-        if chain.damaged[row]:
+        index = int(ways.index[row])
+        if ways.damaged[row] and index in snapshots.unread:
+            return (f"not read from {index:08x} on", UNREAD)
+        if ways.damaged[row]:
             return (f"damaged from {index:08x} on", "damaged")
-        if chain.empty[row]:
-            return (f"WAL file {chain.table.name(row)} is empty", f"{index:08x} is empty", "empty")
-        if chain.headless[row]:
+        if ways.empty[row]:
+            return (f"WAL file {ways.table.name(row)} is empty", f"{index:08x} is empty", "empty")
+        if ways.headless[row]:
             return (f"the first segment of {index:08x} is missing", f"start of {index:08x} missing", "missing")
         known = snapshots.index.tolist()
-        if chain.jump[row]:
-            return _missing(int(chain.index[row - 1]) + 1, index - 1)
+        if ways.jump[row]:
+            return _missing(int(ways.index[row - 1]) + 1, index - 1)
         if not known:
             return ("no snapshot: nothing of it restores", "no snapshot")
         if not snapshots.sound.any():

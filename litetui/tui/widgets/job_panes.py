@@ -13,7 +13,7 @@ from litetui.jobs.job import Job, LogLine
 from litetui.tui.settings import Settings
 from litetui.tui.tables.sources import Cell
 from litetui.tui.widgets.bars import Line, Part
-from litetui.tui.widgets.panes import FilterInput, Pane
+from litetui.tui.widgets.panes import Pane
 from litetui.tui.widgets.row_view import RowView
 from litetui.tui.widgets.stats import Stats
 from litetui.tui.widgets.virtual_table import VirtualTable
@@ -55,10 +55,10 @@ class JobsPane(Pane):
         source = JobSource(jobs, self.settings.glyphs, self.settings.now_ns)
         shown = [self.table.source.key(n) for n in range(len(self.table.source))]
         if [source.key(n) for n in range(len(source))] != shown:
-            new = len(source) > len(shown)
+            # The cursor goes to a job that has come, and then with it: what ends moves down.
+            key = source.last if len(source) > len(shown) else self.table.key
             self.table.show(source, same=len(shown) > 0)
-            if unfinished and new:
-                self.table.set_cursor(0)
+            self.table.set_cursor(source.find(key) or 0)
         rows = [tuple(self.table.source.cells(row)) for row in range(len(self.table.source))]
         if rows != self._rows:  # this comes ten times a second
             self._rows = rows
@@ -100,13 +100,11 @@ class LogPane(Pane):
         self.book = LogBook()
         self.table = VirtualTable(settings.glyphs, id="log")
         self.note = Stats(settings.glyphs, id="log-note")
-        self.filter = FilterInput(id="log-filter")
 
     def compose(self) -> ComposeResult:
         yield self.title_line
         yield self.table
         yield self.note
-        yield self.filter
 
     def on_mount(self) -> None:
         self._show()
@@ -130,7 +128,7 @@ class LogPane(Pane):
 
     @property
     def filtered(self) -> bool:
-        return self.book.wanted != Wanted() or self.filter.has_class("-wanted")
+        return self.book.wanted != Wanted() or self.filter is not None
 
     def want(self, wanted: Wanted) -> None:
         """Show other lines; the cursor stays on its line where that is one of them."""
@@ -147,28 +145,22 @@ class LogPane(Pane):
         job = line.job_id if line is not None and not self.book.wanted.job else 0
         self.want(replace(self.book.wanted, job=job))
 
-    def ask_filter(self) -> None:
-        """Open the field that the filter is typed into."""
-        self.filter.value = self.book.wanted.text
-        self.filter.add_class("-wanted")
-        self.call_after_refresh(self.filter.focus)
-
     def clear(self) -> None:
         """All lines again."""
-        self.filter.remove_class("-wanted")
-        self.filter.value = ""
+        self.close_filter()
         self.want(Wanted())
 
     @on(Input.Changed, "#log-filter")
     def _typed(self, event: Input.Changed) -> None:
         event.stop()
-        if event.value != self.book.wanted.text:
+        if event.input is self.filter and event.value != self.book.wanted.text:
             self.want(replace(self.book.wanted, text=event.value))
 
     @on(Input.Submitted, "#log-filter")
     def _kept(self, event: Input.Submitted) -> None:
         event.stop()
-        self.filter.set_class(bool(self.book.wanted.text), "-wanted")
+        if not self.book.wanted.text:
+            self.close_filter()
         self.table.focus()
 
     def _show(self) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from litetui.tui.checks import Checks
     from litetui.tui.marks import Marks
     from litetui.tui.model import ReplicaView
+    from litetui.tui.tree_filter import Found
 
 
 class ReplicaTree(RowView):
@@ -28,6 +29,9 @@ class ReplicaTree(RowView):
 
     class LeafChosen(Message):
         """Enter on a line that has no branch below it."""
+
+    class FilterEnded(Message):
+        """All lines are there again: one was gone to that the filter had left out."""
 
     def __init__(self, glyphs: Glyphs, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -39,6 +43,8 @@ class ReplicaTree(RowView):
         self.checks: Checks = {}
         self.marks: Marks | None = None
         self.words = "reading the replica"
+        self.filter_text = ""
+        self._found: tuple[ReplicaView, Found] | None = None  # what the filter leaves, and of which state
         self._seen: ReplicaView | None = None  # what it has not is new
 
     @property
@@ -84,29 +90,53 @@ class ReplicaTree(RowView):
 
     def show_lines(self, lines: list[Line]) -> None:
         """Lines that stand there until the view of a replica comes."""
-        self.lines = lines
-        self.rows_changed(0)
+        if lines != self.lines:
+            self.lines = lines
+            self.rows_changed(0)
 
     def tick(self, now_ns: int, checks: Checks, marks: Marks) -> None:
         """Time goes on: badges grow old, and new ones come with validations."""
-        told = checks or marks != self.marks
         self.now_ns, self.checks, self.marks = now_ns, checks, marks
-        if told and self.lines != self._outline():
+        if self.view is not None and self.lines != self._outline(self.view):
             self._rebuild()
 
-    def _outline(self) -> list[Line]:
-        if self.view is None:
-            return []
+    def _outline(self, view: ReplicaView) -> list[Line]:
         from litetui.tui.marks import NONE
         from litetui.tui.outline import outline
 
-        return outline(self.view, self.opened, self.now_ns, self.checks, self.marks or NONE)
+        marks = self.marks or NONE
+        if not self.filter_text.strip():
+            return outline(view, self.opened, self.now_ns, self.checks, marks)
+        from litetui.tui.tree_filter import find, narrowed
+
+        if self._found is None or self._found[0] is not view:
+            self._found = (view, find(view, self.filter_text))
+        return narrowed(view, self._found[1], self.opened, self.now_ns, self.checks, marks)
+
+    def filter(self, text: str) -> None:
+        """Only the lines that hold a text, wherever they are in the tree, and the branches above them. All lines again
+        ("") open what hides the one under the cursor."""
+        self.filter_text, self._found = text, None
+        self.moved_by_hand()
+        self._rebuild()
+        if text.strip() and self.line is not None and not self._holds(self.line):
+            self.set_cursor(self._first_held())
+
+    def _holds(self, line: Line) -> bool:
+        """Whether a line is not only on the way to what the filter leaves."""
+        return not line.branch or (self._found is not None and self._found[1].word in line.text)
+
+    def _first_held(self) -> int:
+        return next((n for n, line in enumerate(self.lines) if self._holds(line)), 0)
 
     def forget(self, words: str) -> None:
         """Another replica comes, or none; `words` say so."""
         self.words = words
-        self.view = self._seen = None
+        self.view = self._seen = self._found = None
         self.following = False
+        if self.filter_text:
+            self.filter_text = ""
+            self.post_message(self.FilterEnded())
         self.lines = []
         self.opened = {("replica",)}
         self.rows_changed(0)
@@ -122,6 +152,9 @@ class ReplicaTree(RowView):
         if self.view is None:
             return False
         self.opened.update(branches_above(self.view, key))
+        if self.filter_text and self._find(key) is None:
+            self.filter_text = ""
+            self.post_message(self.FilterEnded())
         self._rebuild()
         at = self._find(key)
         if at is None:
@@ -133,12 +166,27 @@ class ReplicaTree(RowView):
         if self.view is None:
             return
         line, on_page = self.line, self.cursor - round(self.scroll_y)
-        self.lines = self._outline()
-        at = self._find(line.key) if line is not None else 0
-        if at is None:
-            self.rows_changed(self.cursor)
-        else:
-            self._keep_place(at, on_page)
+        self.lines = self._outline(self.view)
+        self._keep_place(0 if line is None else self._place_of(line), on_page)
+        if line is not None and self.line is not None and self.line.key != line.key:
+            self.post_message(self.Highlighted(self))  # also where the cursor's number is the same
+
+    def _place_of(self, line: Line) -> int:
+        """Where a line stands now. Lines that are grouped otherwise by now may hide it: what does is opened. Where it
+        is gone, the next one of its branch takes its place, or the one before it."""
+        from litetui.tui.outline import branches_above
+
+        if (at := self._find(line.key)) is not None:
+            return at
+        if self.filter_text.strip():
+            return self._first_held()
+        if self.view is not None:
+            self.opened.update(branches_above(self.view, line.key))
+            self.lines = self._outline(self.view)
+            if (at := self._find(line.key)) is not None:
+                return at
+        at = max(0, min(self.cursor, len(self.lines) - 1))
+        return at - 1 if self.lines[at].depth < line.depth else at
 
     def _find(self, key: Key) -> int | None:
         return next((n for n, line in enumerate(self.lines) if line.key == key), None)
@@ -164,7 +212,7 @@ class ReplicaTree(RowView):
         if line.branch and line.open:
             self.opened.discard(line.key)
             self._rebuild()
-        elif (parent := parent_of(line.key, self.lines, self.cursor)) is not None:
+        elif (parent := parent_of(self.lines, self.cursor)) is not None:
             self._move(parent)
 
     def action_choose(self) -> None:
@@ -222,7 +270,7 @@ class ReplicaTree(RowView):
         return is_news(seen, view, line)
 
     def empty_text(self) -> str:
-        return self.words if self.view is None else "no generations"
+        return self.words  # a replica has a line at least
 
 
 def _newest(view: ReplicaView) -> Key | None:

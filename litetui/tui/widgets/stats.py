@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.cells import cell_len
+from rich.cells import cell_len, chop_cells
 from textual.content import Content
 from textual.geometry import Size
 from textual.widget import Widget
@@ -100,17 +100,15 @@ class Stats(Widget):
 
 def wrap(text: str, width: int) -> list[str]:
     """Words into lines of at most `width` cells; a word that is longer is broken."""
-    lines, line = [], ""
+    lines: list[str] = []
+    line = ""
     for word in text.split(" "):
-        while cell_len(word) > width:
-            lines.append((line + " " if line else "") + word[: width - cell_len(line) - 1])
-            word = word[width - cell_len(line) - 1 :]
-            line = ""
-        if cell_len(line) + 1 + cell_len(word) > width and line:
-            lines.append(line)
-            line = word
-        else:
-            line = f"{line} {word}" if line else word
+        if line and cell_len(line) + 1 + cell_len(word) <= width:
+            line += f" {word}"
+            continue
+        *full, rest = chop_cells(word, width) or [""]
+        lines += [line, *full] if line else full
+        line = rest
     return [*lines, line]
 
 

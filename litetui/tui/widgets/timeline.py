@@ -1,7 +1,7 @@
 """The timeline: a picture of what restores, over time, and a cursor on it that is a restore point.
 
 Three lines (ticks, bar, histogram), and with the focus, or where there is room, two more that say what stands at the
-cursor. Draws from `timeline_picture`; what a restore there would read is told by its owner, who plans it in a thread.
+cursor. Draws what timeline/picture.py makes; what a restore there reads is told by its owner, who plans it in a thread.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ from litetui.tui.textutil import clean, cut_end
 from litetui.units import offset_ns
 
 if TYPE_CHECKING:
+    from litetui.tui.cards import Note
     from litetui.tui.timeline.model import Timeline
     from litetui.tui.timeline.picture import Picture, Range
-    from litetui.tui.timeline.points import Note, Spot
+    from litetui.tui.timeline.points import Spot
 
 ROOMY_HEIGHT = 40  # rows of the terminal from which on the text is always there
 MARGIN = 21  # cells to the right of the picture: "peak 999.9 MB/340 ms"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from textual import events
 from textual.message import Message
@@ -21,6 +22,18 @@ GAP = 2
 SAMPLE = 24  # rows that are measured at the begin, at the end and between
 MIN_GROW = 4
 IN_UTC = "(UTC)"
+
+
+class Place(NamedTuple):
+    """Where one stands in a source, in its own order: the row, the first row of the page, and what the row is about,
+    which is gone to where it has got another number."""
+
+    row: int = 0
+    top: int = 0
+    key: Hashable = None
+
+
+TOP = Place()
 
 
 class VirtualTable(RowView):
@@ -70,6 +83,12 @@ class VirtualTable(RowView):
             return None
         return self.source.base_row(self.cursor) if isinstance(self.source, Arranged) else self.cursor
 
+    @property
+    def place(self) -> Place:
+        """Where the cursor stands. On the first row it is no row's: there the news come."""
+        row, on_page = self.base_row or 0, self.cursor - round(self.scroll_y)
+        return Place(row, max(0, row - on_page), self.key if row else None)
+
     def tick(self) -> None:
         """Time goes on: draw the page again where it reads otherwise by now."""
         first = round(self.scroll_y)
@@ -78,8 +97,9 @@ class VirtualTable(RowView):
             self._page = page
             self.refresh()
 
-    def show(self, source: Source, *, same: bool = False, cursor: int = 0, top: int = 0) -> None:
-        """Show a source; `same`: a newer state of what was shown, so that cursor and page stay."""
+    def show(self, source: Source, *, same: bool = False, place: Place = TOP) -> None:
+        """Show a source; `same`: a newer state of what was shown, so that cursor and page stay, else they go to `place`
+        of it."""
         key, on_page = self.key, self.cursor - round(self.scroll_y)
         self.source = source
         self._measure(same)
@@ -90,7 +110,9 @@ class VirtualTable(RowView):
             self.rows_changed(newest)
             return
         if not same:
-            self.rows_changed(cursor, top)
+            row = source.find(place.key) if place.key is not None else None
+            row = place.row if row is None else row
+            self.rows_changed(row, max(0, row - place.row + place.top))
             return
         if self.cursor == 0 and not self.has_focus:
             self.rows_changed(0, top=0)  # nobody stands here: the first row is the newest

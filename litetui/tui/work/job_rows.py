@@ -9,9 +9,9 @@ from litetui.tui.glyphs import Glyphs
 from litetui.tui.tables.sources import Cell, Clock, Column, Source
 from litetui.tui.textutil import cut_end
 from litetui.tui.work.replication import ReplicateJob
-from litetui.units import format_age, format_duration, format_size
+from litetui.units import counted, format_age, format_duration, format_size
 
-BAR = 16
+BAR = 8
 BRIEFLY = 4
 STATUS = {State.FAILED: "error", State.CANCELLED: "warning", State.CANCELLING: "warning"}
 NS = 1_000_000_000
@@ -26,7 +26,8 @@ def state_glyph(job: Job, glyphs: Glyphs) -> str:
 
 
 def progress_text(job: Job, glyphs: Glyphs, now_ns: int) -> str:
-    """How far a job is, in words: phase, bar, percent, rate, time left; or how it ended."""
+    """How far a job is, in words: bar, percent, time left, rate, phase, so that what is cut off at the end is what
+    matters least; or how it ended."""
     from litetui.tui.work.report import end_words, outcome
 
     if job.state is State.QUEUED:
@@ -40,26 +41,23 @@ def progress_text(job: Job, glyphs: Glyphs, now_ns: int) -> str:
     if isinstance(job, ReplicateJob):
         return job.words(now_ns)[0]
     progress = job.progress
-    parts = [progress.phase or "begins"]
+    parts = ["cancelling"] if job.state is State.CANCELLING else []
     if progress.fraction is not None:
         full = round(progress.fraction * BAR)
-        parts.append(glyphs.bar_done * full + glyphs.bar_left * (BAR - full))
-        parts.append(f"{progress.fraction * 100:3.0f} %")
+        bar = glyphs.bar_done * full + glyphs.bar_left * (BAR - full)
+        parts.append(f"{bar} {progress.fraction * 100:3.0f} %")
     elif progress.done:
-        parts.append(_amount(progress.done, progress.unit))
+        done, unit = progress.done, progress.unit
+        parts.append(
+            format_size(done) if unit == "bytes" else counted(done, unit.removesuffix("s")) if unit else str(done)
+        )
+    if progress.seconds_left is not None:
+        parts.append(f"{format_duration(int(progress.seconds_left * NS))} left")
     if progress.rate > 0 and progress.unit == "bytes":
         parts.append(f"{format_size(int(progress.rate))}/s")
     elif progress.rate >= 1 and progress.unit:
         parts.append(f"{progress.rate:.0f} {progress.unit}/s")
-    if progress.seconds_left is not None:
-        parts.append(f"{format_duration(int(progress.seconds_left * NS))} left")
-    if job.state is State.CANCELLING:
-        parts.insert(0, "cancelling,")
-    return "  ".join(parts)
-
-
-def _amount(done: int, unit: str) -> str:
-    return format_size(done) if unit == "bytes" else f"{done} {unit}".strip()
+    return "  ".join([*parts, progress.phase or "begins"])
 
 
 def job_status(job: Job) -> str:
@@ -118,6 +116,11 @@ class JobSource(Source):
 
     def __len__(self) -> int:
         return len(self.jobs)
+
+    @property
+    def last(self) -> Hashable:
+        """The key of the job that came last."""
+        return max((job.id for job in self.jobs), default=0)
 
     def cells(self, row: int) -> Sequence[Cell]:
         job, now = self.jobs[row], self.now_ns()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from litetui.jobs.job import LogLine
 from litetui.tui.tables.sources import Cell, Clock, Column, Source
-from litetui.units import format_clock
+from litetui.units import format_clock, utc_clocks
 
 KEPT = 20_000
 LEVELS = ("debug", "info", "warning", "error")
@@ -80,7 +80,7 @@ class LogSource(Source):
     """Lines of a log, the newest last."""
 
     columns = (
-        Column("Time (UTC)", 14),
+        Column("Time (UTC)", 13, right=True),
         Column("Job", 12, drop=1),
         Column("Level", 7, drop=2),
         Column("Message", 30, grow=True),
@@ -113,7 +113,8 @@ class LogSource(Source):
 
 
 def log_text(lines: Iterable[LogLine], now_ns: int) -> str:
-    """Lines as they are copied."""
-    return "\n".join(
-        f"{format_clock(one.at_ns, now_ns)} {one.kind} {one.job_id} {one.level}: {one.text}" for one in lines
-    )
+    """Lines as they are copied: their clocks are UTC, whatever those of the screen are."""
+    with utc_clocks():
+        return "\n".join(
+            f"{format_clock(one.at_ns, now_ns)} {one.kind} {one.job_id} {one.level}: {one.text}" for one in lines
+        )

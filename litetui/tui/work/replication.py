@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +13,8 @@ from litetui.errors import LitetuiError, PrimaryError
 from litetui.jobs.job import Job, Mode
 from litetui.jobs.job import State as JobState
 from litetui.jobs.progress import CancelToken, Reporter
-from litetui.units import format_age, format_size
+from litetui.tui.work.write_plan import replicate_command
+from litetui.units import NS, format_age, format_size, parse_duration
 
 if TYPE_CHECKING:
     from litetui.ops.replicate import ReplicaState, Replicator, State
@@ -33,16 +33,20 @@ class ReplicateJob(Job):
           a thread of the job's own does
     """
 
-    def __init__(self, database: str, replica: str, *, now_ns: Callable[[], int] = time.time_ns) -> None:
+    def __init__(
+        self, database: str, replica: str, *, every: str = "", now_ns: Callable[[], int] = time.time_ns
+    ) -> None:
+        """`every`: how often the replica is compared with the database, as in "24h"; "": never."""
         super().__init__(
             "replicate",
             self._replicate,
             title=f"{os.path.basename(database)} into {os.path.basename(replica)}",
             target=replica,
             mode=Mode.WRITE,
-            command=shlex.join(["litetui", "replicate", database, replica]),
+            command=replicate_command(database, replica, every),
             now_ns=now_ns,
         )
+        self.validation_s = parse_duration(every) / NS if every else 0.0
         self.database = database
         self.seen: State | None = None
         self._replicator: Replicator | None = None
@@ -123,10 +127,11 @@ class ReplicateJob(Job):
         while not self._turn.acquire(timeout=TURN_SECONDS):
             cancel.check()
         try:
+            self._turn_token = cancel  # before one looks: the end cancels whatever stands here
             replicator = self._replicator
             if self._stopping or replicator is None:
-                raise PrimaryError(operation, "the replication has ended meanwhile", path=self.database)
-            self._turn_token = cancel
+                words = "the replication has ended meanwhile" if self._stopping else "the replication only begins"
+                raise PrimaryError(operation, words, path=self.database, hint="try it again in a moment")
             yield replicator
         finally:
             self._turn.release()
@@ -134,7 +139,8 @@ class ReplicateJob(Job):
     def _replicate(self, report: Reporter, cancel: CancelToken) -> ReplicaState:
         from litetui.ops.replicate import Options, Replicator
 
-        replicator = Replicator(self.database, [self.target], Options(), report)
+        options = Options(validation_interval_s=self.validation_s)
+        replicator = Replicator(self.database, [self.target], options, report)
         over, stop = Event(), CancelToken()
         watcher = Thread(target=self._watch, args=(replicator, cancel, stop, over), name="replicate-look", daemon=True)
         watcher.start()

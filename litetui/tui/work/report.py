@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from litetui.jobs.job import Job, State
 from litetui.tui.ltx.preview import is_ltx_plan
 from litetui.tui.owning import OwnersJob
 from litetui.tui.textutil import clean
-from litetui.tui.tree_line import LTX_KINDS, Key
 from litetui.tui.work.replication import ReplicateJob
 from litetui.tui.work.validation import ValidateJob
-from litetui.units import format_duration, format_size
+from litetui.units import counted, format_duration, format_size
 
 if TYPE_CHECKING:
     from litetui.ops.clean_point import CleanPoint
@@ -24,6 +22,7 @@ if TYPE_CHECKING:
     from litetui.ops.sync import SyncResult
     from litetui.ops.verdict import Report
 
+Severity = Literal["information", "warning", "error"]
 SYNCS = ("sync", "snapshot")
 
 
@@ -73,7 +72,7 @@ def _sync_lines(result: SyncResult) -> list[str]:
     if result.snapshot_created:
         lines.append(f"snapshot {result.pos.index:08x} written")
     if result.compressed:
-        lines.append(f"{result.compressed} WALs compressed")
+        lines.append(f"{counted(result.compressed, 'WAL')} compressed")
     if result.new_generation_reason:
         lines.append(f"generation {result.pos.generation} began: {result.new_generation_reason}")
     return lines + list(result.warnings)
@@ -104,7 +103,9 @@ def alarm_of(job: Job) -> str:
 
 def _retention_lines(result: RetentionResult) -> list[str]:
     count = len(result.deleted)
-    lines = [f"{count} file{'s' if count != 1 else ''} deleted, {format_size(result.bytes_freed)} freed"]
+    lines = [f"{counted(count, 'file')} deleted, {format_size(result.bytes_freed)} freed"]
+    if result.free_bytes is not None:
+        lines[0] += f"; {format_size(result.free_bytes)} are free on the replica's disk now"
     if result.snapshot is not None:
         lines.append(f"snapshot {result.snapshot.pos.short} written before")
     if (missing := len(result.plan.delete) - count) > 0:
@@ -113,9 +114,11 @@ def _retention_lines(result: RetentionResult) -> list[str]:
 
 
 def _restore_lines(result: RestoreResult[Any]) -> list[str]:
+    pragma = {"quick": "quick_check", "full": "integrity_check"}.get(result.checked_with)
+    checked = f"PRAGMA {pragma} {result.integrity_check}" if pragma else "not checked by SQLite"
     lines = [
         f"{result.output}: {format_size(result.database_size)}, mode {result.mode & 0o7777:o}, "
-        f"owner {result.owner}, integrity check {result.integrity_check}",
+        f"owner {result.owner}, {checked}",
         f"{'TXID' if is_ltx_plan(result.plan) else 'position'} {result.plan.place}",
     ]
     lines += [f"moved aside: {path}" for path in result.moved]
@@ -135,7 +138,7 @@ def so_far(job: Job) -> str:
     if isinstance(job, ValidateJob):
         count = job.found[0]
         done = f" at {progress.fraction * 100:.0f} % of {progress.phase}" if progress.fraction else ""
-        return f"it wrote nothing; {count} finding{'s' if count != 1 else ''} so far{done}"
+        return f"it wrote nothing; {counted(count, 'finding')} so far{done}"
     if job.kind in SYNCS:
         return "what is whole in the replica stays, and the next sync goes on from there"
     if job.kind == "retention":
@@ -161,6 +164,21 @@ def end_words(job: Job) -> str:
     return f"{words}: {said}" if said else words
 
 
+def end_toast(job: Job) -> tuple[str, Severity]:
+    """What a toast says of a job that has ended, and how loudly."""
+    severity: Severity = "information"
+    if job.state is State.FAILED or alarm_of(job) == "error":
+        severity = "error"
+    elif job.state is not State.DONE or alarm_of(job):
+        severity = "warning"
+    words = job.error.cause if job.error is not None else outcome(job)
+    if job.state is State.FAILED and job.error is not None and job.error.hint:
+        words += f"; try: {job.error.hint}"
+    if job.kind == "restore" and job.state is State.DONE:
+        words += "; J, then enter: the next steps"
+    return f"{job.kind} {job.id} {job.state.value}: {words}", severity
+
+
 def job_lines(jobs: Sequence[Job], stuck: Sequence[Job]) -> list[str]:
     """One line a job for the normal screen: how it ended, its output, its command."""
     lines = []
@@ -173,24 +191,3 @@ def job_lines(jobs: Sequence[Job], stuck: Sequence[Job]) -> list[str]:
             parts.append(f"$ {job.command}")
         lines.append(clean("  ".join(parts)))
     return lines
-
-
-def command_for(path: str, key: Key) -> str:
-    """The command line that shows what a line of the tree shows."""
-    words = ["litetui"]
-    place = clean(path)
-    if key[0] in LTX_KINDS:
-        words += ["ltx", place, "--level", str(key[1]) if len(key) > 1 else "all"]
-    elif key[0] == "index":
-        words += ["frames", place, "--generation", str(key[1]), "--index", f"{int(key[2]):08x}"]
-    elif key[0] in ("snapshot", "snapshots"):
-        words += ["snapshots", place, "--generation", str(key[1])]
-    elif len(key) > 1:
-        words += ["wal", place, "--generation", str(key[1])]
-    else:
-        words += ["generations", place]
-    return shlex.join(words)
-
-
-def copied_text(text: str) -> str:
-    return text if len(text) <= 120 else text[:119] + "…"

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from litetui.jobs.job import Job, Mode
 from litetui.jobs.progress import CancelToken, Reporter
-from litetui.units import format_duration
+from litetui.tui.reasons import READONLY
+from litetui.units import counted, format_duration
 
 if TYPE_CHECKING:
     from litetui.ops.retention import RetentionPlan, RetentionResult, Rule
@@ -34,12 +35,13 @@ class Retaining:
         name, path, plan = app.browser.view.name, replica.path, self._planner()
 
         def confirmed(chosen: RetentionPlan | None) -> None:
-            if chosen is not None and app.replica is replica:
+            if chosen is not None and app.replica is replica and not app.settings.readonly:
                 self.start(chosen)
 
         def planned(seen: Seen | None) -> None:
             if seen is not None:
-                app.push_screen(RetentionPlanDialog(seen, plan, name), confirmed)
+                refusal = READONLY if app.settings.readonly else ""
+                app.push_screen(RetentionPlanDialog(seen, plan, name, refusal), confirmed)
 
         app.push_screen(RetentionDialog(path, name, plan), planned)
 
@@ -78,12 +80,12 @@ class Retaining:
                 cancel.check()
             return own.retain(plan, report, cancel)
 
-        count = len(plan.delete)
+        files = counted(len(plan.delete), "file")
         app.submit(
             Job(
                 "retention",
                 alone if own is None else beside,
-                title=f"{os.path.basename(path)}: {count} files beyond {format_duration(plan.retention_ns)}",
+                title=f"{os.path.basename(path)}: {files} beyond {format_duration(plan.retention_ns)}",
                 target=path if own is None else f"{path}#live",
                 mode=Mode.EXCLUSIVE,
                 command=plan.command(),

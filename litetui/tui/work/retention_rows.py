@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from litetui.tui.tables.sources import Cell, Clock, Column, Source
 from litetui.tui.timeline.axis import Bar, Span
 from litetui.tui.work.write_plan import Item
-from litetui.units import format_age, format_clock, format_duration, format_size
+from litetui.units import counted, format_age, format_clock, format_duration, format_size
 
 if TYPE_CHECKING:
     from litetui.ops.retention import RetentionPlan
@@ -148,16 +148,23 @@ def _length(times: TimeRange | None) -> str:
 
 def items_of(plan: RetentionPlan, now_ns: int) -> list[Item]:
     """The plan in a few lines."""
-    count, kept = len(plan.delete), len(plan.keep)
-    keeps = f"{kept} file{'s' if kept != 1 else ''}"
+    deletes, keeps = counted(len(plan.delete), "file"), counted(len(plan.keep), "file")
     items = [
-        Item("deletes", f"{count} file{'s' if count != 1 else ''}, {format_size(plan.bytes_freed)}; keeps {keeps}"),
+        Item("deletes", f"{deletes}, {format_size(plan.bytes_freed)}; keeps {keeps}"),
+        Item("free", _free(plan)),
         Item("window", _window(plan, now_ns)),
     ]
     if plan.snapshot_first:
         items.append(Item("first", _snapshot(plan), "" if plan.free_bytes >= plan.snapshot_bytes else "warning"))
     items += [Item("warning", words, "warning") for words in plan.warnings]
     return items + [Item("note", words) for words in plan.notes]
+
+
+def _free(plan: RetentionPlan) -> str:
+    """What the replica's disk has, now and after."""
+    words = f"{format_size(plan.free_bytes)} on the replica's disk"
+    gained = plan.bytes_freed - plan.snapshot_bytes
+    return f"{words} now, about {format_size(max(0, plan.free_bytes + gained))} after" if gained else words
 
 
 def _window(plan: RetentionPlan, now_ns: int) -> str:
@@ -172,5 +179,5 @@ def _snapshot(plan: RetentionPlan) -> str:
     name = os.path.basename(plan.database or "")
     words = f"a snapshot of {name}, about {format_size(plan.snapshot_bytes)}; {format_size(plan.free_bytes)} are free"
     if plan.free_bytes < plan.snapshot_bytes and plan.delete_before_snapshot:
-        words += f"; {plan.delete_before_snapshot} files go before it, to make room"
+        words += f"; {counted(plan.delete_before_snapshot, 'file')} deleted before it, to make room"
     return words

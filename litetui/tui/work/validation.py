@@ -105,12 +105,24 @@ class ValidateJob(Job):
         from litetui.ops.advice import advise
         from litetui.ops.validate import run
 
-        beside = ltx_of(self.plan.replica)
+        plan = self.plan if self.plan.depth != "names" else _listed_anew(self.plan)
+        beside = ltx_of(plan.replica)
         self.listed = beside.table if beside is not None else None
-        made = run(self.plan, report=report, cancel=cancel, found=self._add)
+        made = run(plan, report=report, cancel=cancel, found=self._add)
         if self.compare is not None:
             made = made.with_live(self.compare(report, cancel))
         return advise(made, self.attached)
+
+
+def _listed_anew(plan: ValidationPlan) -> ValidationPlan:
+    """The plan for the names that there are now: what the screen knows is older. Blocks; raises LitetuiError."""
+    from litetui.ops import validate
+    from litetui.replica.detect import open_any
+
+    replica = open_any(plan.replica.path)
+    if is_ltx(plan.replica):
+        replica = ltx_of(replica) or replica
+    return validate.plan(replica, depth="names", generation=plan.generations[0] if plan.one else None)
 
 
 def _what(plan: ValidationPlan) -> str:

@@ -27,6 +27,15 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class Options:
+    """A choice that a plan leaves: its name, the words to choose from, and what each adds to the command."""
+
+    label: str
+    words: tuple[str, ...]
+    adds: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class WritePlan:
     """A plan on the screen. `go` is the word of its button; `error` is why there is none."""
 
@@ -35,6 +44,11 @@ class WritePlan:
     command: str
     go: str
     error: LitetuiError | None = None
+    options: Options | None = None
+
+
+EVERY = ("", "1h", "24h")  # how often a replication may be compared with its database; "": never
+VALIDATE = Options("Validate", ("never", *EVERY[1:]), tuple(f" --validation-interval {e}" if e else "" for e in EVERY))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +86,29 @@ def sync_plan(plan: SyncPlan) -> WritePlan:
     )
 
 
+def replicate_command(database: str, replica: str, every: str = "") -> str:
+    """The command line that replicates as the session does, which deletes nothing of its own accord."""
+    words = ["litetui", "replicate", database, replica, "--retention", "0"]
+    return shlex.join(words) + VALIDATE.adds[EVERY.index(every)]
+
+
 def replicate_plan(plan: SyncPlan) -> WritePlan:
     """The plan of a replication: its first sync, and what goes on."""
     name = os.path.basename(plan.database)
     goes_on = Item("goes on", "syncs every second and checkpoints while litetui is open; x on its job ends it, and so "
                    "does quitting, both with a last sync")  # fmt: skip
     keeps_out = Item("excludes", "any other replicator of this database: Litestream must not run beside it")
-    items = [goes_on, keeps_out, *_database(plan), *_generation(plan), *_writes(plan), *_others(plan)]
-    command = shlex.join(["litetui", "replicate", plan.database, plan.replica])
-    return WritePlan(
-        f"Replicate {name}", tuple(items), command, "" if plan.refusal else "Replicate", plan.refusal
-    )  # fmt: skip
+    deletes = Item("deletes", "nothing: t does, when you say so")
+    validates = Item("validates", "compares a restore of the replica with the database, as often as is chosen below")
+    items = [goes_on, keeps_out, deletes, *_database(plan), *_generation(plan), *_writes(plan), *_others(plan)]
+    command = replicate_command(plan.database, plan.replica)
+    if plan.refusal:
+        return WritePlan(f"Replicate {name}", tuple(items), command, "", plan.refusal)
+    items.insert(3, validates)
+    return WritePlan(f"Replicate {name}", tuple(items), command, "Replicate", options=VALIDATE)
 
 
-def replicating(database: str, replica: str, at: ReplicaState | None) -> WritePlan:
+def replicating(database: str, replica: str, at: ReplicaState | None, command: str) -> WritePlan:
     """While the session replicates: the question whether it shall go on."""
     items = [Item("replica", replica)]
     if at is not None:
@@ -93,7 +116,6 @@ def replicating(database: str, replica: str, at: ReplicaState | None) -> WritePl
         items.append(Item("written", f"{format_size(at.wal_bytes)} of WAL in this session"))
     items.append(Item("stop", "a last sync is made; then nothing holds the WAL in place any more, and what restarts it "
                       "begins a new generation"))  # fmt: skip
-    command = shlex.join(["litetui", "replicate", database, replica])
     return WritePlan(f"Replicating {os.path.basename(database)}", tuple(items), command, "Stop")
 
 
@@ -165,7 +187,7 @@ def _writes(plan: SyncPlan) -> list[Item]:
     else:
         items.append(Item("snapshot", "none: this generation has one"))
     lacking = "as much as is committed" if plan.wal_bytes is None else f"{format_size(plan.wal_bytes)}, uncompressed"
-    items.append(Item("WAL", f"{lacking}"))
+    items.append(Item("WAL", lacking))
     beside = f".{os.path.basename(plan.database)}-litestream"
     items.append(Item("beside it", f"the folder {beside} and two small tables _litestream_*, as Litestream has them"))
     return items

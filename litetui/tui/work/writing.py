@@ -59,8 +59,8 @@ class Writing:
         def then(answer: tuple[bool, WritePlan]) -> None:
             asks, plan = answer
             if asks or pair not in self.confirmed:
-                self._ask(plan, lambda: self._start_sync(pair, plan.command))
-            else:
+                self._ask(pair, plan, lambda _: self._start_sync(pair, plan.command))
+            elif pair == self.pair:
                 self._start_sync(pair, plan.command)
 
         self.app.bridge.load("write-plan", work, then, self.app.complain, path=pair[0])
@@ -87,7 +87,7 @@ class Writing:
             return snapshot_plan(*pair, space, None if job is not None else self._plan(pair), at)
 
         def then(plan: WritePlan) -> None:
-            self._ask(plan, lambda: self._start_snapshot(pair, plan.command))
+            self._ask(pair, plan, lambda _: self._start_snapshot(pair, plan.command))
 
         self.app.bridge.load("write-plan", work, then, self.app.complain, path=pair[0])
 
@@ -115,7 +115,11 @@ class Writing:
             from litetui.tui.screens.write import WriteDialog
             from litetui.tui.work.write_plan import replicating
 
-            self.app.push_screen(WriteDialog(replicating(*pair, at)), lambda yes: self.app.cancel(job) if yes else None)
+            def end(chosen: int | None) -> None:
+                if chosen is not None:
+                    self.app.cancel(job)
+
+            self.app.push_screen(WriteDialog(replicating(*pair, at, job.command)), end)
             return
 
         def work() -> WritePlan:
@@ -124,15 +128,18 @@ class Writing:
             return replicate_plan(self._plan(pair))
 
         def then(plan: WritePlan) -> None:
-            self._ask(plan, self.start_replication)
+            self._ask(pair, plan, self.start_replication)
 
         self.app.bridge.load("write-plan", work, then, self.app.complain, path=pair[0])
 
-    def start_replication(self) -> None:
+    def start_replication(self, option: int = 0) -> None:
+        """`option`: the number in `EVERY` of how often the replica is compared with the database."""
+        from litetui.tui.work.write_plan import EVERY
+
         pair = self.pair
         if pair[0] and pair[1] and self.running is None:
             self.confirmed.add(pair)
-            self.app.submit(ReplicateJob(*pair, now_ns=self.app.settings.now_ns))
+            self.app.submit(ReplicateJob(*pair, every=EVERY[option], now_ns=self.app.settings.now_ns))
 
     # all of them
 
@@ -142,17 +149,17 @@ class Writing:
 
         return plan(*pair)
 
-    def _ask(self, plan: WritePlan, go: Callable[[], None]) -> None:
+    def _ask(self, pair: tuple[str, str], plan: WritePlan, go: Callable[[int], None]) -> None:
+        """Show the plan of a pair, as long as that is what is open."""
         from litetui.tui.screens.write import WriteDialog
 
-        pair = self.pair
-
-        def then(yes: bool | None) -> None:
-            if yes and pair == self.pair:
+        def then(chosen: int | None) -> None:
+            if chosen is not None and pair == self.pair:
                 self.confirmed.add(pair)
-                go()
+                go(chosen)
 
-        self.app.push_screen(WriteDialog(plan), then)
+        if pair == self.pair:
+            self.app.push_screen(WriteDialog(plan), then)
 
     def _submit(
         self,

@@ -49,7 +49,7 @@ def main() -> None:
         for _ in range(options.rounds):
             with Terminal([sys.executable, "-c", _HELLO]) as terminal:
                 hello.append((terminal.until("hello"), terminal.cpu_so_far()))
-            with Terminal([sys.executable, "-m", "litetui", replica]) as terminal:
+            with Terminal([str(Path(sys.executable).with_name("litetui")), replica]) as terminal:
                 frame, cpu = terminal.until(*_FRAME), terminal.cpu_so_far()
                 ours.append((frame, cpu, terminal.until(*_NAMES), terminal.until(*_TIMES)))
         for n, what in enumerate(("wall", "cpu")):

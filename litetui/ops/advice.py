@@ -1,4 +1,7 @@
-"""What to do after a validation: the next steps, in order, for a database that lives and for one that is lost."""
+"""What to do after a validation: the next steps, in order, for a database that lives and for one that is lost.
+
+Where a step is a command, its sentence ends with it: `words: command`.
+"""
 
 from __future__ import annotations
 
@@ -41,15 +44,15 @@ def advise(report: Report, database: str | None = None) -> Report:
 def _unknown(report: Report, where: str) -> str:
     if report.live is not None and report.live.status == "unknown":
         name = shlex.quote(printable(report.live.database))
-        return f"see who replicates the database: litetui info {where} --db {name}; then validate again"
+        return f"see who replicates the database, then validate again: litetui info {where} --db {name}"
     return "make readable what could not be read (each finding says what), then validate again"
 
 
 def _unsound(report: Report, where: str) -> list[str]:
     return [
-        "see whether the live database is damaged too: sqlite3 DB 'PRAGMA integrity_check'; if an index is, REINDEX "
-        "mends it",
-        f"litetui validate {where} --find-last-good searches for the newest state that SQLite finds sound",
+        "see whether the live database is damaged too; if an index is, REINDEX mends it: "
+        "sqlite3 DB 'PRAGMA integrity_check'",
+        f"search for the newest state that SQLite finds sound: litetui validate {where} --find-last-good",
     ]
 
 

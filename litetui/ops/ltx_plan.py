@@ -221,7 +221,7 @@ def _no_txid(replica: LTXReplica, table: LTXTable, txid: int, before: int, why: 
         _OPERATION,
         f"TXID {txid:016x} is no restore point: {why}; the nearest are {' and '.join(points) or 'none'}",
         path=replica.path,
-        hint=f"--txid {points[0]}" if points else "litetui ltx REPLICA --level all lists the files",
+        hint=f"--txid {points[0]}" if points else "litetui ltx REPLICA --level all",
     )
 
 

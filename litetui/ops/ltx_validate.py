@@ -268,7 +268,7 @@ class _Check:
         where = shlex.quote(printable(self._replica.path))
         hint = (
             "copy the replica before anything else, then have a new snapshot written; of a lost database compare both "
-            f"ways: litetui restore {where} -o OUT --txid {at}, and the same of a copy without {base}"
+            f"ways, the same of a copy without {base}, and: litetui restore {where} -o OUT --txid {at}"
         )
         self._add(Finding("error", "chains-differ", words, hint, path))
 

@@ -244,6 +244,27 @@ def owner_name(uid: int, gid: int) -> str:
     return f"{user}:{group}"
 
 
+def owner_step(output: str, database: str) -> str:
+    """Whether a restored file has the owner and the mode of the database that it is for, and the command that gives it
+    those. "" where one of them is not there."""
+    try:
+        made, meant = os.stat(output), os.stat(database)
+    except OSError:
+        return ""
+    mode, owner = meant.st_mode & 0o7777, owner_name(meant.st_uid, meant.st_gid)
+    name, path = printable(os.path.basename(database)), shlex.quote(printable(output))
+    commands, wrong = [], []
+    if (made.st_uid, made.st_gid) != (meant.st_uid, meant.st_gid):
+        wrong.append(f"belongs to {owner_name(made.st_uid, made.st_gid)}, {name} to {owner}")
+        commands.append(f"chown {owner} {path}")
+    if made.st_mode & 0o7777 != mode:
+        wrong.append(f"has mode {made.st_mode & 0o7777:o}, {name} {mode:o}")
+        commands.append(f"chmod {mode:o} {path}")
+    if not commands:
+        return f"the file belongs to {owner}, mode {mode:o}, as {name} does"
+    return f"the file {' and '.join(wrong)}: {' && '.join(commands)}"
+
+
 def next_steps(output: str, mode: int, owner: str, moved: list[str]) -> tuple[str, ...]:
     """What remains to be done by hand, in order."""
     steps = [f"the file belongs to {owner}, mode {mode:o}: chown and chmod it to what the application needs"]

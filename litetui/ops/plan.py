@@ -218,7 +218,7 @@ def last_file(replica: FileReplica, generation: str, table: WALTable, target: Ta
             "restore",
             f"generation {generation} has no index {target.index:08x}; it has {first:08x} to {newest:08x}",
             path=replica.path,
-            hint=f"litetui wal {printable(replica.path)} --generation {generation} lists what is there",
+            hint=f"litetui wal {shlex.quote(printable(replica.path))} --generation {generation}",
         )
     if target.offset in (0, wal.HEADER_SIZE):
         return target.index, (rows_of.start - 1 if rows_of.start else -1)
@@ -235,7 +235,7 @@ def _check_time(replica: FileReplica, generation: str, target: Target) -> None:
             "restore",
             f"generation {generation} holds no data",
             path=replica.path,
-            hint=f"see: litetui generations {printable(replica.path)}",
+            hint=f"list what there is: litetui generations {printable(replica.path)}",
         )
     if target.timestamp_ns not in span:
         raise _outside(replica, [(generation, span)], replace(target, generation=generation))

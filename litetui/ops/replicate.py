@@ -85,6 +85,7 @@ class Replicator:
         self._errors: dict[str, LitetuiError] = {}
         self.validator = Validator(self.database, names, self.report)
         self._synced_ns: dict[str, int] = {}
+        self._told: set[tuple[str, str]] = set()  # replicas and generations a sync of which was told
         self._monitor = Loop(
             "monitor",
             max(_MIN_INTERVAL_S, self.options.monitor_interval_s),
@@ -234,7 +235,11 @@ class Replicator:
             if self._errors.pop(replica.name, None) is not None:
                 self.report.log(f"{replica.name}: in order again")
             if change.bytes or change.snapshots:
-                self.report.log(f"sync {replica.name} {change.pos} +{change.bytes} bytes")
+                first = (replica.name, change.pos.generation) not in self._told
+                self._told.add((replica.name, change.pos.generation))
+                # One comes each second: what is only that is a detail.
+                level = "info" if first or change.snapshots else "debug"
+                self.report.log(f"sync {replica.name} {change.pos} +{change.bytes} bytes", level)
 
         return done
 

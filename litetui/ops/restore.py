@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar, overload
 
 from litetui.errors import ChangedError, DamageError
@@ -100,6 +100,12 @@ def run(
             report.log(f"{error}; the way is planned anew", "warning")
             plan_ = ltx_plan.anew(plan_)
     return _attempt(plan_, output, integrity_check, force, report, cancel, began)
+
+
+def beside(result: RestoreResult[P], database: str) -> RestoreResult[P]:
+    """The result with a first step that compares the file with the database that it is for."""
+    step = out.owner_step(result.output, database)
+    return replace(result, next_steps=(step, *result.next_steps[1:])) if step else result
 
 
 def _attempt(

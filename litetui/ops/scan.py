@@ -44,7 +44,6 @@ class ScanResult:
     doubtful  whether the newest chain contradicts the one before it, and nothing tells which of them is right
     complete  False where something could not be read
     size      of the database at the end of the last window, in bytes
-    until_ns  the time of the file that carries that end
     """
 
     windows: list[Window] = field(default_factory=list)
@@ -54,7 +53,6 @@ class ScanResult:
     doubtful: bool = False
     complete: bool = True
     size: int = 0
-    until_ns: int = 0
 
 
 @dataclass(slots=True)
@@ -377,7 +375,6 @@ class Scan:
         before = (table.index < end.index) | ((table.index == end.index) & (table.offset < end.offset))
         rows = np.flatnonzero(before & (table.index >= anchor.index))
         times = [anchor.created_ns, *table.mtime_ns[rows[-2:]].tolist()]
-        self._result.until_ns = times[-1]
         if len(rows) and damage is not None and self._is_broken(int(rows[-1]), end, damage):
             times.pop()
         self._result.windows.append(Window(start, end, anchor.created_ns, max(anchor.created_ns, times[-1])))
@@ -552,7 +549,7 @@ class Scan:
         if not self._result.windows:
             other = "; another generation may restore" if len(self._replica.generations()) > 1 else ""
             return f"copy the replica before anything deletes from it{other}"
-        return f"copy the replica before anything deletes from it; then {where} --to-last-good, or a new snapshot"
+        return f"copy the replica before anything deletes from it; then a new snapshot, or: {where} --to-last-good"
 
 
 def _fault(chain: Chain, batch: Batch, block: wal.FrameBlock) -> DamageError | None:

@@ -95,7 +95,8 @@ def parse_target(text: str, *, now_ns: int, generation: str | None = None, zone:
         raise UsageError(
             "read the target",
             f"{text!r} is no target",
-            hint="write 10m, 14:03, a time, an index (8 hex digits), a position, a generation, last-good, or nothing for the latest",
+            hint="write 10m, 14:03, a time, an index (8 hex digits), a position, a generation, last-good, or nothing "
+            "for the latest",
         ) from None
 
 

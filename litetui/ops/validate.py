@@ -24,6 +24,7 @@ from litetui.ops.compare import size_at_end
 from litetui.ops.drill import Drill
 from litetui.ops.output import integrity_messages
 from litetui.ops.pages import expected_size, snapshot_header
+from litetui.ops.restorable import points_of, window
 from litetui.ops.scan import Scan, ScanResult
 from litetui.ops.source import choose
 from litetui.ops.survey import GenerationSurvey, survey, survey_generation
@@ -265,7 +266,7 @@ class _Validation:
             _verdict(findings, bool(result.windows), unreadable),
             latest,
             end.end if end else None,
-            result.until_ns if end else None,
+            end.end_ns if end else None,
             tuple(result.windows),
             tuple(findings),
             integrity,
@@ -303,18 +304,19 @@ class _Validation:
         table, snapshots = self._replica.wals(self._generation), self._replica.snapshots(self._generation)
         unreadable = _unreadable(tuple(findings))
         windows: tuple[Window, ...] = ()
-        times = names.stats.times
-        if names.restorable and times is not None:
-            last = names.last_index or 0
+        last, span = names.last_index or 0, window(table, snapshots, complete=names.restorable)
+        if span is not None:
+            if not names.restorable:
+                last = int(points_of(table, snapshots)[1][-1])
             start, end = Pos(self._generation, snapshots[0].index, 0), Pos(self._generation, last, 0)
-            windows = (Window(start, end, snapshots[0].created_ns, max(snapshots[0].created_ns, times.end_ns)),)
+            windows = (Window(start, end, span.start_ns, span.end_ns),)
         latest = None if names.restorable or unreadable else False
         return GenerationReport(
             self._generation,
-            _verdict(findings, names.restorable or bool(snapshots), unreadable),
+            _verdict(findings, bool(windows), unreadable),
             latest,
             None,
-            times.end_ns if names.restorable and times is not None else None,
+            span.end_ns if span is not None else None,
             windows,
             tuple(findings),
             checked=Checked(len(table) + len(snapshots)),

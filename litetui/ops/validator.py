@@ -51,7 +51,8 @@ class Validator:
             return
         self.counts[name]["error"] += 1
         self._report.log(f"{line}: {check.words}", "error")
-        hint = f"litetui validate {shlex.quote(printable(replica.path))}, and begin a new replica in another folder"
+        where = shlex.quote(printable(replica.path))
+        hint = f"begin a new replica in another folder; what is wrong with this one: litetui validate {where}"
         self.mismatches[name] = DamageError(
             "validate the replica", check.words, code="live-mismatch", path=replica.path, hint=hint
         )

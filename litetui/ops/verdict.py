@@ -50,7 +50,7 @@ class GenerationReport:
 
     latest_restores   whether its newest state restores; None where that is not known (names only, unreadable)
     restorable_to     the last position that restores completely, None where there is none or it is not known
-    restorable_until_ns  the time of the file that carries it
+    restorable_until_ns  the last time that a restore to a time takes: that of the last whole file up to there
     integrity         SQLite's own check of the state at `restorable_to`: "ok", its messages, or "" where none ran
     files, updated_ns what the generation held when it was listed: files that came since are unchecked
     around            of LTX files: the latest state restores, but only around a damaged one (--to-last-good)

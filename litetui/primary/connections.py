@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ import apsw
 
 from litetui.errors import LitetuiError, LockedError, PrimaryError
 from litetui.format import wal
+from litetui.units import printable
 
 Mode = Literal["PASSIVE", "RESTART"]
 _TABLES = (
@@ -67,7 +69,7 @@ class Connections:
                 "replicate the database",
                 f"it is not in WAL mode (journal_mode is {mode})",
                 path=self.path,
-                hint=f"sqlite3 {self.path} 'PRAGMA journal_mode=WAL'",
+                hint=f"sqlite3 {shlex.quote(printable(self.path))} 'PRAGMA journal_mode=WAL'",
             )
         self.page_size = int(str(self._writer.pragma("page_size")))
         most = wal.HEADER_SIZE + max_wal_pages * (wal.FRAME_HEADER_SIZE + self.page_size)

@@ -394,7 +394,7 @@ def _refused(error: OSError, path: str) -> PrimaryError:
         hint = f"run it as its owner: sudo -u {owner} litetui …" if owner else "run it as a user who may write there"
         cause = f"permission denied{f' (it belongs to {owner})' if owner else ''}"
     elif error.errno == errno.ELOOP:
-        cause, hint = "it is a link, which litetui never makes", f"look at it, then rm {shlex.quote(printable(path))}"
+        cause, hint = "it is a link, which litetui never makes", f"look at it, then: rm {shlex.quote(printable(path))}"
     elif error.errno == errno.EROFS:
         hint = "replication needs a writable folder beside the database: remount the disk"
     elif error.errno in (errno.ENOLCK, errno.EOPNOTSUPP):

@@ -12,6 +12,7 @@ descriptor under them (FORMAT-v0.3, section 10). Without a WAL there is no trans
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ from litetui.jobs.progress import CancelToken
 from litetui.primary.connections import begin_read, explained, rows
 from litetui.primary.meta import meta_path
 from litetui.primary.shadow import RealWAL
+from litetui.units import printable
 
 HOLD_S = 30.0
 _BUSY_MS = 1000
@@ -101,7 +103,7 @@ class _File:
         except ValueError as error:
             raise PrimaryError(_OPERATION, str(error), path=self.path, hint="check the path of the database") from None
         if not header.wal_mode:
-            hint = f"sqlite3 {self.path} 'PRAGMA journal_mode=WAL'"
+            hint = f"sqlite3 {shlex.quote(printable(self.path))} 'PRAGMA journal_mode=WAL'"
             raise PrimaryError(_OPERATION, "it is not in WAL mode: nothing replicates it", path=self.path, hint=hint)
         return header.page_size
 

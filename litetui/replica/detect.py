@@ -114,10 +114,11 @@ def _what_file(path: str, size: int) -> tuple[str, ...]:
         hint = "open the folder of a replica" + (f": {_command(paths[0])}" if paths else " instead")
         return "this is a configuration, not a replica", hint, *paths[:1]
     parsed = names.parse_wal(name) or names.parse_snapshot(name)
-    if parsed is not None:
+    if parsed is not None or (name.endswith(".ltx") and _root_above(path) != path):
         root = _root_above(path)
         return "this is one file of a replica", f"open the replica's folder: {_command(root)}", root
-    return f"this is a file ({size} bytes), not a replica's folder", "a replica is a folder that holds generations/"
+    hint = "a replica is a folder that holds generations/ or ltx/"
+    return f"this is a file ({size} bytes), not a replica's folder", hint
 
 
 def _command(path: str) -> str:
@@ -136,6 +137,7 @@ def _what_folder(path: str, listing: list[str]) -> tuple[str, ...]:
         return "this folder is empty", "Litestream has not written here yet, or the path is another one"
     below = [n for n in listing if any(_has(os.path.join(path, n), kind) for kind in ("generations", "ltx"))]
     below = [n for n in below if not _is_meta(os.path.join(path, n), os.listdir(os.path.join(path, n)))]
+    below.sort(key=lambda name: "-litestream" in name)  # Litestream's own folder is not what is meant
     if below:
         more = f" ({len(below)} replicas are below it)" if len(below) > 1 else ""
         first = os.path.join(path, below[0])
@@ -143,11 +145,16 @@ def _what_folder(path: str, listing: list[str]) -> tuple[str, ...]:
     return "this folder holds no generations/, no ltx/, and is no replica", "a replica holds one of them"
 
 
+def _is_level(name: str) -> bool:
+    return len(name) == 1 and name.isdigit()
+
+
 def _root_above(path: str) -> str:
     """The replica's folder above a path inside it, or the path itself."""
     parts = path.split(os.sep)
+    below = {"generations": names.is_generation, "ltx": _is_level}
     for i in range(len(parts) - 1, 0, -1):
         after = parts[i + 1 : i + 2]
-        if parts[i] == "generations" and (not after or names.is_generation(after[0])):
+        if parts[i] in below and (not after or below[parts[i]](after[0])):
             return os.sep.join(parts[:i]) or os.sep
     return path

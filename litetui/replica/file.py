@@ -404,7 +404,7 @@ class FileReplica:
                 "find the generation",
                 f"there is no generation {generation!r} in this replica",
                 path=self.path,
-                hint=f"see: litetui generations {self.path}",
+                hint=f"list what there is: litetui generations {self.path}",
             )
         return known
 
@@ -548,7 +548,7 @@ class FileReplica:
             raise NoSuchTargetError(
                 "find the WAL",
                 f"generation {table.generation} has no WAL {index:08x}",
-                hint="litetui wal REPLICA lists what is there",
+                hint="litetui wal REPLICA",
             )
         return out
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
@@ -12,7 +13,7 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
 from textual.message import Message
-from textual.notifications import SeverityLevel
+from textual.notifications import Notification, Notify, SeverityLevel
 from textual.screen import ModalScreen
 from textual.scrollbar import ScrollBar
 
@@ -28,7 +29,7 @@ from litetui.tui.palette import ActionCommands
 from litetui.tui.screens.browser import Browser
 from litetui.tui.settings import Settings
 from litetui.tui.signals import INTERRUPTED
-from litetui.tui.textutil import clean, cut_end
+from litetui.tui.textutil import clean, cut_end, in_a_line, short_times
 from litetui.tui.themes import Themes
 from litetui.tui.watching import Watching
 from litetui.tui.widgets.bars import WholeCellBars
@@ -44,6 +45,14 @@ if TYPE_CHECKING:
     from litetui.replica.ltx import LTXReplica
 
 HOLD_SECONDS = 0.5
+MOST_TOASTS = 3
+
+
+@dataclass
+class Said(Notification):
+    """A toast; the next one of its kind takes its place."""
+
+    kind: str = ""
 
 
 class LitetuiApp(App[int]):
@@ -173,7 +182,8 @@ class LitetuiApp(App[int]):
             return
         self._ended.add(job.id)
         if not self.leaving.now and not self._looks_at(job):
-            self.say(*end_toast(job))
+            words, severity = end_toast(job)
+            self.say(short_times(words, self.settings.now_ns()), severity)
         if job.kind in WRITES and not self.leaving.now:
             self.read_again(anew=True)
         self.leaving.job_ended()
@@ -201,13 +211,20 @@ class LitetuiApp(App[int]):
 
     # what screens ask for
 
-    def say(self, text: str, severity: SeverityLevel = "information") -> None:
-        """A toast, for as long as it takes to read; nothing in it is markup. What is said again takes the place of what
-        was said before: a key pressed five times says why not once."""
+    def say(self, text: str, severity: SeverityLevel = "information", *, kind: str = "") -> None:
+        """A toast, for as long as it takes to read; nothing in it is markup. It takes the place of what was said before
+        in the same words, or of the same kind: a key pressed five times says why not once."""
         text = clean(text)
-        for old in [old for old in self._notifications if old.message == text]:
-            self._unnotify(old, refresh=False)
-        self.notify(text, severity=severity, markup=False, timeout=max(5.0, len(text) / 15))
+        toast = Said(text, severity=severity, timeout=max(5.0, len(text) / 15), markup=False, kind=kind or text)
+        self.post_message(Notify(toast))
+
+    def on_notify(self, event: Notify) -> None:
+        """Before a toast is shown: make room for it."""
+        said, new = list(self._notifications), event.notification
+        old = [one for one in said if isinstance(one, Said) and isinstance(new, Said) and one.kind == new.kind]
+        rest = sorted((one for one in said if one not in old), key=lambda one: one.severity == "error")
+        for one in [*old, *rest[: max(0, len(rest) + 1 - MOST_TOASTS)]]:
+            self._unnotify(one, refresh=False)
 
     def complain(self, error: LitetuiError) -> None:
         self.say(str(error), severity="error")
@@ -215,7 +232,8 @@ class LitetuiApp(App[int]):
     def copy(self, text: str) -> None:
         """Send a text to the terminal, which may or may not put it on a clipboard (OSC 52)."""
         self.copy_to_clipboard(text.encode("utf-8", "replace").decode())
-        self.say(f"sent to the terminal: {cut_end(text, 120, self.settings.glyphs.cut)}")
+        cut = self.settings.glyphs.cut
+        self.say(f"sent to the terminal: {cut_end(in_a_line(text, cut), 120, cut)}", kind="copied")
 
     def action_command_palette(self) -> None:
         if self.use_command_palette and not isinstance(self.screen, ModalScreen):

@@ -46,6 +46,13 @@ class Check:
         return "restored" if self.drilled else "content" if self.read_bytes else "names"
 
     @property
+    def value(self) -> str:
+        """Its verdict for a card; names alone are never ok."""
+        if self.word != "ok":
+            return self.word
+        return f"{self.how} ok" if self.read_bytes else "names complete"
+
+    @property
     def worst(self) -> str:
         """Its verdict as a status; names alone are no success."""
         if self.differs:
@@ -110,6 +117,16 @@ def window_of(generation: GenerationView, check: Check | None) -> TimeRange | No
     if not starts:
         return None
     return TimeRange(min(starts), window.end_ns if newer or report.latest_restores else report.windows[-1].end_ns)
+
+
+def until_of(generation: GenerationView, check: Check | None) -> tuple[int | None, bool]:
+    """Up to when a generation restores, None: nothing of it does; and whether a check has read that."""
+    if check is not None and check.read_bytes and check.report.verdict != "unknown":
+        listed_ns = check.report.updated_ns or 0
+        if not any(s.created_ns > listed_ns for s in generation.snapshots):  # a new one may have healed it
+            return check.report.restorable_until_ns, True
+    window = window_of(generation, check)
+    return (window.end_ns if window is not None else None), False
 
 
 def since(check: Check, generation: GenerationView) -> Since:

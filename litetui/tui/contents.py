@@ -70,7 +70,8 @@ class Contents:
         self._stale.clear()
 
     def changed(self, *views: ReplicaView | None) -> None:
-        """The newest WAL of any of these views may have grown."""
+        """The newest WAL of any of these views may have grown, and what could not be read may be readable now."""
+        self._stale.update(key for key, content in self.known.items() if isinstance(content, LitetuiError))
         for view in views:
             newest = view.newest if view is not None else None
             if newest is not None and len(newest.indexes):

@@ -13,9 +13,9 @@ from litetui.tui.attention.entries import Entry, worst
 from litetui.tui.attention.model import Beside, calm, newest_file_ns, of_generation, of_replica
 from litetui.tui.attention.rows import AttentionSource, lines
 from litetui.tui.cards import Brief, Card, Note
-from litetui.tui.checks import Check, window_of
-from litetui.tui.evidence import checked_of, evidence, generation_card
-from litetui.tui.ltx.model import which
+from litetui.tui.checks import Check, Checks, until_of, window_of
+from litetui.tui.evidence import badge, checked_of, evidence, generation_card, incomplete
+from litetui.tui.ltx.model import SNAPSHOTS, which
 from litetui.tui.ltx.sources import LevelSource
 from litetui.tui.model import GenerationView, ReplicaView
 from litetui.tui.outline import find_group, group_text
@@ -67,13 +67,18 @@ def _replica(view: ReplicaView, clock: Clock, beside: Beside) -> Detail:
     wals = sum(g.stats.wal_files for g in view.generations)
     size = sum(g.stats.size for g in view.generations)
     updated = newest_file_ns(view)
-    broken = [g for g in view.generations if not g.survey.restorable]
+    of_ltx, others = 0, list[Card]()
+    ltx = view.ltx
+    if ltx is not None:
+        of_ltx = int((ltx.table.level == SNAPSHOTS).sum())
+        others = [Card("LTX files", f"{len(ltx.table) - of_ltx:,}", counted(len(ltx.levels), "level"))]
     cards = [
-        Card("Generations", f"{len(view.generations):,}", f"{len(broken):,} without restore" if broken else "",
-             "warning" if broken else ""),
-        Card("Snapshots", f"{snapshots:,}"),
+        _generations(view, beside.checks, now),
+        Card("Snapshots", f"{snapshots + of_ltx:,}", f"{of_ltx:,} of v0.5" if of_ltx else ""),
         Card("WAL files", f"{wals:,}"),
-        Card("Stored", format_size(size), drop=2),
+        *others,
+        Card("Stored", format_size(size + (ltx.size if ltx is not None else 0)),
+             f"{format_size(ltx.size)} of v0.5" if ltx is not None else "", drop=2),
         Card("Newest file", format_clock(updated, now, millis=False) if updated else "none",
              format_age(updated, now) if updated else ""),
         generation_card(view, view.newest, beside.jobs, None, now) if view.newest is not None and not beside.checks
@@ -94,13 +99,27 @@ def _replica(view: ReplicaView, clock: Clock, beside: Beside) -> Detail:
     return Detail(view.name or view.path, layout, cards, notes, tabs, start, lines(found, now))
 
 
+def _generations(view: ReplicaView, checks: Checks, now: int) -> Card:
+    """How many there are, of how many nothing restores, and how many others are damaged."""
+    lost = [g for g in view.generations if until_of(g, checks.get(g.name))[0] is None]
+    damaged = [g for g in view.generations if g not in lost and badge(g, checks.get(g.name), now).status == "error"]
+    words = [f"{len(lost):,} without restore"] if lost else []
+    words += [f"{len(damaged):,} damaged"] if damaged else []
+    return Card("Generations", f"{len(view.generations):,}", ", ".join(words), "warning" if words else "")
+
+
 def _indexes(count: int) -> str:
     return f"{count:,} {'index' if count == 1 else 'indexes'}"
 
 
 def live_notes(view: ReplicaView, now: int, beside: Beside) -> list[Note]:
-    """Who replicates, and what is not in the replica; without a database that cannot be said."""
-    return [] if view.primary is None else primary.notes(view.primary, beside.own, now)
+    """Who replicates, and what is not in the replica; without a database that cannot be said. Where the replica cannot
+    be read, it is of the last time that it could."""
+    found = [] if view.primary is None else primary.notes(view.primary, beside.own, now)
+    if beside.trouble is None:
+        return found
+    seen = f"not known; as of {format_clock(view.taken_ns, now, millis=False)}:"
+    return [(text.replace(": ", f": {seen} ", 1), "") for text, _ in found]
 
 
 def attention_tab(found: Sequence[Entry], clock: Clock, checks: Iterable[Check] = ()) -> Tab:
@@ -134,7 +153,7 @@ def _generation(view: ReplicaView, generation: GenerationView, key: Key, clock: 
              f"newest {format_age(snapshot.created_ns, now)}" if snapshot else "none to restore from",
              "" if snapshot else "error"),
         Card("WAL", _indexes(len(columns)), counted(stats.wal_files, "file"), drop=1),
-        Card("Stored", format_size(stats.size), drop=2),
+        Card("Stored", format_size(stats.size), view.layout.removeprefix("Litestream "), drop=2),
         generation_card(view, generation, beside.jobs, check, now),
     ]  # fmt: skip
     found = of_generation(view, generation, now, beside)
@@ -154,14 +173,12 @@ def _generation(view: ReplicaView, generation: GenerationView, key: Key, clock: 
 
 def _standing(view: ReplicaView, generation: GenerationView, now: int, beside: Beside) -> str:
     """Newest or ended, why it began where that is known, and what can be said of it on what evidence."""
-    updated, created = generation.stats.updated_ns, generation.stats.created_ns
-    age = "" if updated is None else " " + format_age(updated, now)
-    words = "newest" if generation.newest else f"ended{age}"
+    created, words = generation.stats.created_ns, generation.standing(now)
     reason = view.primary.reason(generation.name) if view.primary is not None else ""
     if reason and created is not None:
         words += f", began {format_clock(created, now, millis=False)}: {reason}"
     if not generation.survey.restorable:
-        return f"{words}; does not restore"
+        return f"{words}; {incomplete(view, generation, beside.checks, now)}"
     if (met := evidence(view, generation, now, beside.jobs, beside.checks)) is not None:
         return f"{words}; {met[0]}"
     return f"{words}; {'' if reason else 'complete by its names, '}content not checked"

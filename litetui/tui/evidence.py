@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from litetui.errors import DamageError
 from litetui.jobs.job import Job
 from litetui.tui.cards import Card, Note
-from litetui.tui.checks import Check, Checks, Since, since, since_ltx
+from litetui.tui.checks import Check, Checks, Since, since, since_ltx, until_of
 from litetui.tui.model import GenerationView, ReplicaView
 from litetui.tui.sentences import (
     bad,
@@ -20,6 +20,7 @@ from litetui.tui.sentences import (
     first_damage,
     good,
     looked,
+    moment,
     names_to,
     restored_to,
     seen_card,
@@ -42,11 +43,11 @@ class Badge:
 
 def badge(generation: GenerationView, check: Check | None, now_ns: int) -> Badge:
     """Never green by its names: they are no evidence of content."""
-    age = "" if generation.stats.updated_ns is None else format_age(generation.stats.updated_ns, now_ns)
-    standing = "newest" if generation.newest else f"ended {age}"
+    standing = generation.standing(now_ns)
     if not generation.survey.restorable:
-        why = _why_in_short(generation)
-        glyph = "unreadable" if why == _SHORT["unreadable"] else "unrestorable"
+        some = until_of(generation, check)[0] is not None
+        why = _why_in_short(generation, "damaged" if some else "does not restore")
+        glyph = "unreadable" if why == _SHORT["unreadable"] else "damaged" if some else "unrestorable"
         return Badge(glyph, "error", (f"{why}, {standing}", why))
     names_alone = check is None or not check.read_bytes
     if (check is None or check.word == "ok") and (generation.seen or (names_alone and generation.worst == "error")):
@@ -76,9 +77,9 @@ _SHORT = {
 }
 
 
-def _why_in_short(generation: GenerationView) -> str:
+def _why_in_short(generation: GenerationView, else_words: str) -> str:
     codes = [finding.code for finding in generation.survey.findings if finding.severity == "error"]
-    return next((_SHORT[code] for code in codes if code in _SHORT), "does not restore")
+    return next((_SHORT[code] for code in codes if code in _SHORT), else_words)
 
 
 def checked_of(view: ReplicaView, checks: Checks, now_ns: int) -> Card:
@@ -96,7 +97,12 @@ def checked_of(view: ReplicaView, checks: Checks, now_ns: int) -> Card:
     newer = sum(n.wals + n.snapshots for _, n in met)
     note = format_age(oldest, now_ns) + (f", +{newer} file{'s' if newer > 1 else ''}" if newer else "")
     there = len(view.generations) + (view.ltx is not None)
-    return Card("Checked", "all" if len(met) == there else f"{len(met)} of {there}", note, status)
+    if there > 1:
+        note = f"{'all' if len(met) == there else f'{len(met)} of {there}'}, {note}"
+    order = ("error", "warning", "", "success")
+    worst = min((check for check, _ in met), key=lambda check: (order.index(check.worst), check.drilled))
+    value = worst.value if worst.worst == status else "damaged"
+    return Card("Checked", value, note, status)
 
 
 # sentences
@@ -111,13 +117,8 @@ def headline(view: ReplicaView, now_ns: int, jobs: Sequence[Job] = (), checks: C
         return ("latest is in ltx/ (Litestream v0.5)" if ltx else "not known: a part cannot be read", "error")
     if newest is None:
         return ("no generations: nothing to restore", "error")
-    check = (checks or {}).get(newest.name)
     if not newest.survey.restorable:
-        why = _without_name(newest.survey.why_not, newest).split(": ")[0]
-        until_ns = None
-        if check is not None and check.read_bytes and check.report.latest_restores is False:
-            until_ns = check.report.restorable_until_ns
-        return (broken(until_ns, why, now_ns), "error")
+        return (incomplete(view, newest, checks or {}, now_ns), "error")
     error = next((f for f in newest.survey.findings if f.severity == "error"), None)
     if error is not None:
         return (f"damaged: {_without_name(error.message, newest)}", "error")
@@ -129,6 +130,22 @@ def headline(view: ReplicaView, now_ns: int, jobs: Sequence[Job] = (), checks: C
     if (met := evidence(view, newest, now_ns, jobs, checks)) is not None:
         return met
     return (names_to(updated, now_ns), "")
+
+
+def incomplete(view: ReplicaView, generation: GenerationView, checks: Checks, now_ns: int) -> str:
+    """Of a generation whose names are not complete: up to when it restores, and what is missing; where nothing of it
+    does, the next older one of which something does."""
+    why = _without_name(generation.survey.why_not, generation).split(": ")[0]
+    until_ns, read = until_of(generation, checks.get(generation.name))
+    words = broken(until_ns, why, now_ns, read=read)
+    if until_ns is not None or not generation.newest:
+        return words if until_ns is not None else f"nothing of it restores: {why}"
+    found = ((g.name, *until_of(g, checks.get(g.name))) for g in view.generations[1:])
+    older = next((one for one in found if one[1] is not None), None)
+    if older is None:
+        return f"nothing restores: {why}"
+    how = "restores to" if older[2] else "names complete to"
+    return f"{words}; older {older[0]}: {how} {moment(older[1] or 0, now_ns)}"
 
 
 def _differs(job: Job, view: ReplicaView) -> bool:

@@ -10,8 +10,9 @@ from litetui.replica.types import Finding
 from litetui.tui.checks import GLYPHS
 from litetui.tui.glyphs import Glyphs
 from litetui.tui.ltx.model import ltx_place
+from litetui.tui.sentences import said
 from litetui.tui.tables.sources import Cell, Column, Source
-from litetui.tui.textutil import cut_middle
+from litetui.tui.textutil import cut_middle, short_times
 from litetui.tui.timeline.axis import Bar, Span
 from litetui.tui.tree_line import LTX
 from litetui.units import counted, format_clock, format_duration, format_size
@@ -89,7 +90,8 @@ class ReportSource(Source):
             return ("", "", self.rows[row].step or self.rows[row].title, "")
         style = STATUS.get(one.severity, "muted")
         glyph = getattr(self.glyphs, one.severity)
-        return ((f"{glyph} {one.severity}", style), place(one), one.message, (one.code, "muted"))
+        message = short_times(one.message, self.now_ns)
+        return ((f"{glyph} {one.severity}", style), place(one), message, (one.code, "muted"))
 
     def heading(self, row: int) -> Sequence[tuple[str, str]] | None:
         """The spans of a row that goes over all columns: a heading, for a generation with its verdict and what of it
@@ -98,13 +100,18 @@ class ReportSource(Source):
         if at.finding is not None:
             return None
         if at.step:
-            return [(f"{self.glyphs.closed} ", "accent"), (at.step, "")]
+            return [(f"{self.glyphs.closed} ", "accent"), (short_times(at.step, self.now_ns), "")]
         if generation is None:
             return [(at.title, "strong")]
         style = _status(generation, self.report)
         glyph = getattr(self.glyphs, GLYPHS.get(generation.verdict, "ok" if style else "unchecked"))
-        spans = [(f"{glyph} ", style), (f"{generation.generation}  ", "strong"), (generation.verdict, style)]
+        spans = [(f"{glyph} ", style), (f"{generation.generation}  ", "strong"), (self.word(generation), style)]
         return [*spans, (f"  {self.reaches(generation)}", "")]
+
+    def word(self, generation: GenerationReport) -> str:
+        """The verdict; names alone are never ok."""
+        by_names = self.report.depth == "names" and generation.verdict == "ok"
+        return "names complete" if by_names else generation.verdict
 
     def reaches(self, generation: GenerationReport) -> str:
         """Up to where a generation restores, and which spans of time do."""
@@ -116,8 +123,9 @@ class ReportSource(Source):
             words += f" to {generation.restorable_to.short}"
         if generation.restorable_until_ns is not None:
             words += f", {format_clock(generation.restorable_until_ns, self.now_ns)}"
-        if generation.latest_restores is None and self.report.depth == "names":
-            words = f"names complete, {format_clock(generation.windows[-1].end_ns, self.now_ns)}"
+        if not generation.latest_restores and self.report.depth == "names":
+            words = f"to {format_clock(generation.windows[-1].end_ns, self.now_ns)}"
+            words = words if generation.verdict == "ok" else f"names complete {words}"
         return words + (f", {count - 1} hole{'s' if count > 2 else ''} before" if count > 1 else "")
 
     def key(self, row: int) -> Hashable:
@@ -145,7 +153,7 @@ def verdict(report: Report, glyphs: Glyphs) -> tuple[str, str]:
         glyph, status = glyphs.unchecked, ""
     elif report.verdict == "damaged" and report.latest_restores and not mismatch(report):
         status = "warning"
-    return f"{glyph} {report.sentence()}", status
+    return f"{glyph} {said(report)}", status
 
 
 def mismatch(report: Report) -> bool:

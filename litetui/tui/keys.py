@@ -203,7 +203,7 @@ def bindings(*where: str) -> list[Binding]:
     ]
 
 
-ATTACHED_RANKS = {"sync": 0.5, "replicate": 2.5, "snapshot": 7.0, "attach": 19.0}
+ATTACHED_RANKS = {"sync": 2.2, "replicate": 2.5, "snapshot": 7.0, "attach": 19.0}
 
 
 def for_footer(pane: str, *, database: bool = False) -> list[Action]:
@@ -211,6 +211,16 @@ def for_footer(pane: str, *, database: bool = False) -> list[Action]:
     shown = [a for a in ACTIONS if a.rank is not None and (pane in a.panes if a.panes else pane != "report")]
     ranks = ATTACHED_RANKS if database else {}
     return sorted(shown, key=lambda action: ranks.get(action.id, action.rank or 0))
+
+
+def footer_place(action: Action) -> int:
+    """Which part of the footer an action stands in: what the pane does, what is done to the replica, the rest, and
+    the way out."""
+    if action.rank == 0:
+        return 3
+    if action.panes:
+        return 0
+    return 1 if action.group in (RESTORE, REPLICATE) else 2
 
 
 def groups() -> Iterable[tuple[str, list[Action]]]:

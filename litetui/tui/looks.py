@@ -1,4 +1,5 @@
-"""Damage that was met by looking into a file: it was read, so it is evidence as long as the file is that one.
+"""Damage that was met by looking into a file: it was read, so it is evidence as long as the file is that one. That a
+file could not be read is known as well, which says nothing of its bytes.
 
 Pure but for what it remembers. A validation that read the bytes later says the same, or better.
 """
@@ -6,9 +7,9 @@ Pure but for what it remembers. A validation that read the bytes later says the 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from litetui.errors import DamageError, LitetuiError
+from litetui.errors import ChangedError, DamageError, LitetuiError, UnreadableError
 from litetui.tui.tree_line import LTX, Key, generation_of
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from litetui.tui.model import ReplicaView
 
 Stamp = tuple[int, ...]
+UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,26 +45,38 @@ class Looks:
         stamp = _stamp(view, key)
         if problem is None or stamp is None:
             return self._known.pop(key, None) is not None
-        if not isinstance(problem, DamageError):  # it could not be read, which says nothing of its bytes
-            return False
         known = self._known.get(key)
-        finding = Finding("error", problem.code, problem.cause, problem.hint or "", problem.path,
-                          generation_of(key) or None, problem.index, problem.offset, problem.frame)  # fmt: skip
+        generation, hint = generation_of(key) or None, problem.hint or ""
+        if isinstance(problem, DamageError):
+            finding = Finding("error", problem.code, problem.cause, hint, problem.path, generation, problem.index,
+                              problem.offset, problem.frame)  # fmt: skip
+        elif isinstance(problem, UnreadableError) and not isinstance(problem, ChangedError):
+            if known is not None and known.stamp == stamp and known.seen.finding.code != UNREADABLE:
+                return False  # its bytes were read before
+            index = int(key[2]) if generation else None
+            finding = Finding("error", UNREADABLE, str(problem), hint, problem.path, generation, index)
+        else:
+            return False
         self._known[key] = _Look(Seen(finding, now_ns), stamp)
         return known is None or known.seen.finding != finding
 
     def on(self, view: ReplicaView, checks: Checks) -> ReplicaView:
         """The view with what is still so: the file has not changed, and no validation has read it since."""
-        if not self._known and not any(g.seen for g in view.generations) and not (view.ltx and view.ltx.seen):
+        of_ltx = view.ltx is not None and bool(view.ltx.seen or view.ltx.unread)
+        if not self._known and not of_ltx and not any(g.seen or g.unread for g in view.generations):
             return view
-        found: dict[str, list[Seen]] = {}
+        found: dict[tuple[str, bool], list[Seen]] = {}
         for key, look in self._known.items():
             name = generation_of(key) or LTX
             check = checks.get(name)
             if _stamp(view, key) == look.stamp and not (check and check.read_bytes and check.at_ns >= look.seen.at_ns):
-                found.setdefault(name, []).append(look.seen)
-        generations = tuple(replace(g, seen=tuple(found.get(g.name, ()))) for g in view.generations)
-        ltx = view.ltx if view.ltx is None else replace(view.ltx, seen=tuple(found.get(LTX, ())))
+                found.setdefault((name, look.seen.finding.code == UNREADABLE), []).append(look.seen)
+
+        def of(name: str) -> dict[str, Any]:
+            return {"seen": tuple(found.get((name, False), ())), "unread": tuple(found.get((name, True), ()))}
+
+        generations = tuple(replace(g, **of(g.name)) for g in view.generations)
+        ltx = view.ltx if view.ltx is None else replace(view.ltx, **of(LTX))
         return replace(view, generations=generations, ltx=ltx)
 
 

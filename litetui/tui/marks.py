@@ -75,7 +75,7 @@ def _of_generation(
     """Indexes, whether it is the snapshot, and the code of what is wrong."""
     check = checks.get(one.name)
     findings = [*one.survey.findings, *(check.report.findings if check is not None else ())]
-    findings += [seen.finding for seen in one.seen]
+    findings += [seen.finding for seen in (*one.seen, *one.unread)]
     places = [(finding.path, finding.index, finding.code) for finding in _errors(findings)]
     job = restore_damage(view, one, jobs)
     if job is not None and isinstance(job.error, DamageError):
@@ -96,7 +96,7 @@ def _of_ltx(view: ReplicaView, checks: Checks, jobs: Sequence[Job]) -> Iterator[
         return
     check = checks.get(LTX)
     checked = check.report.findings if check is not None else ()
-    seen = (one.finding for one in ltx.seen)
+    seen = (one.finding for one in (*ltx.seen, *ltx.unread))
     for finding in _errors((*ltx.findings, *met(view.path, ltx, jobs), *checked, *seen)):
         if (key := ltx_key(finding.path)) is not None and _is_there(ltx, key):
             yield key, finding.code

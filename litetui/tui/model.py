@@ -15,6 +15,7 @@ from litetui.replica.types import Finding, GenerationStats, SnapshotInfo, TimeRa
 from litetui.tui.grouping import Indexes, rising
 from litetui.tui.ltx.model import LTXView, Seen, look_ltx, ltx_of
 from litetui.tui.primary import PrimaryView, look_at
+from litetui.units import format_age
 
 if TYPE_CHECKING:
     from litetui.ops.survey import GenerationSurvey, Survey
@@ -45,8 +46,9 @@ class IndexColumns(Indexes):
 
 @dataclass(frozen=True, slots=True)
 class GenerationView:
-    """A generation as it was when the view was made; `seen` is the damage that looking into its files has met, `window`
-    what restores by its names."""
+    """A generation as it was when the view was made; `seen` is the damage that looking into its files has met, `unread`
+    what that could not read, `window` what restores by its names, `passed` whether the LTX files beside it are newer.
+    """
 
     survey: GenerationSurvey
     snapshots: tuple[SnapshotInfo, ...]
@@ -55,6 +57,8 @@ class GenerationView:
     newest: bool
     seen: tuple[Seen, ...] = ()
     window: TimeRange | None = None
+    unread: tuple[Seen, ...] = ()
+    passed: bool = False
 
     @property
     def name(self) -> str:
@@ -63,6 +67,12 @@ class GenerationView:
     @property
     def stats(self) -> GenerationStats:
         return self.survey.stats
+
+    def standing(self, now_ns: int) -> str:
+        """Newest or ended, in words."""
+        if self.newest:
+            return "newest of v0.3" if self.passed else "newest"
+        return "ended" if self.stats.updated_ns is None else f"ended {format_age(self.stats.updated_ns, now_ns)}"
 
     @property
     def worst(self) -> str:
@@ -148,11 +158,13 @@ def _with_ltx(view: ReplicaView, replica: FileReplica) -> ReplicaView:
         return view
     source = choose(replica, Target())
     findings = tuple(f for f in view.survey.findings if f.code != "ltx-beside")
+    from_ltx = source.replica is beside
     return replace(
         view,
         survey=replace(view.survey, findings=findings),
+        generations=tuple(replace(g, passed=from_ltx) for g in view.generations),
         ltx=look_ltx(beside),
-        from_ltx=source.replica is beside,
+        from_ltx=from_ltx,
         why=source.why,
     )
 

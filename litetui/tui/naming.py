@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 
 from litetui.tui.textutil import clean
 from litetui.tui.tree_line import LTX_KINDS, Key
+
+_REMEDY = re.compile(
+    r"(?:^|: )((?:litetui (?:info|generations|snapshots|wal|ltx|frames|validate|restore|sync|snapshot|replicate)"
+    r"|litestream (?:replicate|restore|sync)|sqlite3|cp|rm|chown|chmod) .+)"
+)
+
+
+def remedy(advice: str) -> str:
+    """The command that an advice ends with, "" where it ends with none that can be pasted."""
+    found = _REMEDY.search(advice)
+    return "" if found is None or "…" in found[1] else found[1]
 
 
 def crumb(root: str, key: Key) -> str:

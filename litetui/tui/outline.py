@@ -42,19 +42,33 @@ def outline(
     levels = len(view.ltx.levels) if view.ltx is not None else 0
     words = counted(levels, "level")
     note = words if view.ltx_alone else counted(count, "generation") + (f", {words}" if levels else "")
-    lines = [Line(root, 0, view.name or view.path, note, branch=count + levels > 0, open=is_open)]
+    badges = [badge(generation, checks.get(generation.name), now_ns) for generation in view.generations]
+    of_ltx = [ltx_badge(view.ltx, checks.get(LTX), now_ns)] if view.ltx is not None else []
+    glyph, status = _whole([*of_ltx, *badges] if view.from_ltx else [*badges, *of_ltx])
+    lines = [Line(root, 0, view.name or view.path, note, glyph, status, count + levels > 0, is_open)]
     if view.ltx is not None and view.ltx_alone:
-        said = ltx_badge(view.ltx, checks.get(LTX), now_ns)
+        said = of_ltx[0]
         notes = (f"{words}, {said.words[0]}", *said.words) if said.words[0] else (words,)
-        lines = [replace(lines[0], glyph=said.glyph, status=said.status, note=notes[0], shorter=notes)]
+        lines = [replace(lines[0], note=notes[0], shorter=notes)]
     if is_open:
-        for generation in view.generations:
+        for generation, said in zip(view.generations, badges, strict=True):
             reason = view.primary.reason(generation.name) if view.primary is not None else ""
-            said = badge(generation, checks.get(generation.name), now_ns)
             lines.extend(_generation(generation, opened, now_ns, reason, said, marked))
         if view.ltx is not None:
             lines.extend(_ltx(view, view.ltx, opened, now_ns, checks.get(LTX), marked))
     return lines
+
+
+def _whole(badges: list[Badge]) -> tuple[str, str]:
+    """The replica's glyph and status: those of what a restore of the latest state takes, the first of the badges; it is
+    green where all of them are."""
+    if not badges:
+        return "", ""
+    if badges[0].status == "success" and any(one.status != "success" for one in badges):
+        return "unchecked", ""
+    if badges[0].glyph == "unrestorable" and any(one.glyph != "unrestorable" for one in badges):
+        return "damaged", "error"
+    return badges[0].glyph, badges[0].status
 
 
 def _ltx(
@@ -64,7 +78,7 @@ def _ltx(
     key, depth = ("ltx",), 1
     if not view.ltx_alone:
         said = ltx_badge(ltx, check, now_ns)
-        kind = ("v0.5, latest", "v0.5") if view.from_ltx else ("v0.5",)
+        kind = ("v0.5, newest", "v0.5") if view.from_ltx else ("v0.5",)
         words = (*(f"{kind[0]}, {one}" for one in said.words if one), *(one for one in said.words if one), *kind)
         yield Line(key, 1, "ltx", words[0], said.glyph, said.status, bool(ltx.levels), key in opened, words)
         depth = 2

@@ -16,7 +16,7 @@ from litetui.tui.ltx.model import Seen
 from litetui.units import format_age, format_clock
 
 if TYPE_CHECKING:
-    from litetui.ops.verdict import GenerationReport
+    from litetui.ops.verdict import GenerationReport, Report
 
 
 def names_to(ns: int, now_ns: int) -> str:
@@ -47,11 +47,19 @@ def _sound(how: str, until_ns: int | None, at_ns: int, newer: Since, updated_ns:
     return (words, "success")
 
 
-def broken(until_ns: int | None, why: str, now_ns: int) -> str:
-    """That the latest state does not restore; up to when it does, where that is known; and why, which may be cut."""
+def broken(until_ns: int | None, why: str, now_ns: int, *, read: bool = True) -> str:
+    """That the latest state does not restore; up to when it does, by its bytes or (not `read`) by its names, where that
+    is known; and why, which may be cut."""
     if until_ns is None:
         return f"latest does not restore: {why}"
-    return f"latest does not restore; restores to {moment(until_ns, now_ns)}; {why}"
+    how = "restores to" if read else "names complete to"
+    return f"latest does not restore; {how} {moment(until_ns, now_ns)}; {why}"
+
+
+def said(report: Report) -> str:
+    """The first sentence of a report; names alone are never called ok."""
+    words = report.sentence()
+    return words.removeprefix("ok: ") if report.depth == "names" else words
 
 
 def moment(ns: int, now_ns: int) -> str:
@@ -103,8 +111,7 @@ def checked_card(check: Check | None, since_then: Since | None, now_ns: int) -> 
         return Card("Checked", "not yet", "v validates")
     newer = since_then.short
     note = format_age(check.at_ns, now_ns) + (f", {newer}" if newer else "")
-    value = f"{check.how} ok" if check.word == "ok" else check.word
-    return Card("Checked", value, note, check.worst)
+    return Card("Checked", check.value, note, check.worst)
 
 
 def seen_card(seen: Sequence[Seen], now_ns: int) -> Card:

@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
+import re
+
 from rich.cells import cell_len, set_cell_size
 
-from litetui.units import printable
+from litetui.errors import LitetuiError
+from litetui.units import format_clock, parse_time, printable
 
 
 def clean(text: str) -> str:
     """Text made harmless; the common case of plain ASCII is passed through untouched."""
     return text if text.isascii() and text.isprintable() else printable(text)
+
+
+def in_a_line(text: str, mark: str = "…") -> str:
+    """A text made harmless: of several lines the first, and how many there are."""
+    first, *more = text.split("\n")
+    return clean(first.replace("\t", "  ")) + (f" {mark} ({len(more) + 1} lines)" if more else "")
+
+
+_LONG_TIME = re.compile(r"(?<!--timestamp )\b[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?Z")
+
+
+def short_times(text: str, now_ns: int) -> str:
+    """A sentence for the screen: its times as all others there are; those that a command names stay whole."""
+
+    def short(found: re.Match[str]) -> str:
+        try:
+            return format_clock(parse_time(found[0]), now_ns)
+        except LitetuiError:
+            return found[0]  # in a file's name, say
+
+    return _LONG_TIME.sub(short, text)
 
 
 def cut_end(text: str, width: int, mark: str = "…") -> str:

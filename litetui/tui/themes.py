@@ -38,7 +38,7 @@ class Themes:
     def choose(self, name: str) -> None:
         """Take a theme that there is."""
         self.app.theme = name
-        self.app.say(f"theme {name}")
+        self.app.say(f"theme {name}", kind="theme")
 
     def save(self) -> None:
         """Write the theme that is seen into the config file."""

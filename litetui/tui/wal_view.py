@@ -65,13 +65,20 @@ def wal_detail(
 def _tabs(frames: FrameTable, looked: Looked) -> list[Tab]:
     bad = len(frames) - frames.valid_frames
     owners = looked.owners.resized(len(frames)) if looked.owners is not None else None
-    transactions = TransactionSource(frames, owners, looked.pending)
+    transactions, source = TransactionSource(frames, owners, looked.pending), FrameSource(frames, owners)
+    if _unknown(frames):
+        transactions.empty = source.empty = "not known: see above"
+        return [Tab("transactions", "Transactions", transactions), Tab("frames", "Frames", source, "error")]
     tabs = [Tab("transactions", f"Transactions {len(transactions):,}", transactions)]
     if looked.chosen is not None:
         pages = WrittenPageSource(frames, looked.chosen, owners, looked.pending)
         tabs.append(Tab("pages", f"Pages of transaction {looked.chosen + 1}", pages))
-    source = FrameSource(frames, owners)
     return [*tabs, Tab("frames", f"Frames {len(frames):,}", source, "error" if bad else "")]
+
+
+def _unknown(frames: FrameTable) -> bool:
+    """Whether nothing of a WAL could be read, as its first file is damaged."""
+    return frames.header is None and frames.problem is not None
 
 
 def _error_notes(error: LitetuiError) -> list[Note]:
@@ -94,10 +101,14 @@ def fault_notes(fault: FrameFault, problem: DamageError | None) -> list[Note]:
 
 
 def _frame_cards(frames: FrameTable) -> list[Card]:
-    bad = len(frames) - frames.valid_frames
-    read = "checksums right" if not bad and frames.problem is None else ""
+    if _unknown(frames):
+        return [Card("Transactions", "not known"), Card("Frames", "not known"), Card("Page size", "not known")]
+    bad, cut = len(frames) - frames.valid_frames, frames.problem is not None
+    read = "before the damage" if cut else "checksums right"
+    if frames.header is None:  # the WAL has just begun
+        return [Card("Transactions", "0"), Card("Frames", "0")]
     return [
-        Card("Transactions", f"{len(frames.transactions):,}", "committed"),
+        Card("Transactions", f"{len(frames.transactions):,}", "before the damage" if cut else "committed"),
         Card("Frames", f"{len(frames):,}", f"{bad:,} invalid" if bad else read, "error" if bad else ""),
         Card("Page size", str(frames.page_size), f"{frames.checksum_order} endian"),
         Card("Salts", f"{frames.salt1:08x} {frames.salt2:08x}"),

@@ -10,6 +10,8 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+from litetui.jobs.job import LogLine
+from litetui.tui.messages import LogLines
 from litetui.units import format_clock
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ class Watching:
         self._ended_at = self._spent = 0.0  # when the last ended, and what this thread had computed until then
         self._seen_pos = ""
         self._once_more = False  # a look was asked for while another one was at work
+        self._lines = 0  # of the log, so far
 
     # what is followed
 
@@ -67,7 +70,7 @@ class Watching:
         self.paused_at_ns = self.app.settings.now_ns()
         self._deafen()
         self.app.browser.tick()
-        self.app.say("watching for changes" if on else "watching is off: R reads again")
+        self.app.say("watching for changes" if on else "watching is off: R reads again", kind="watch")
         if on:
             self.read_again()
 
@@ -108,6 +111,8 @@ class Watching:
             return look_at(database, replica) if database else None
 
         def then(answer: ReplicaView | PrimaryView | None) -> None:
+            if app.browser.trouble is not None:
+                self._log(f"{watch.replica.path} can be read again", "info")
             if isinstance(answer, ReplicaView):
                 app.browser.show_view(answer)
             elif answer is not None:
@@ -119,9 +124,17 @@ class Watching:
                 app.say("read again")
 
         def fail(error: LitetuiError) -> None:
+            if str(error) != str(app.browser.trouble):
+                self._log(str(error), "error")
             app.browser.show_trouble(error)
 
         app.bridge.load("replica", work, then, fail, path=watch.replica.path)
+
+    def _log(self, text: str, level: str) -> None:
+        """A line of no job in the log: the replica has gone, or is there again."""
+        self._lines += 1
+        line = LogLine(self._lines, self.app.settings.now_ns(), level, 0, "watch", text)
+        self.app.post_message(LogLines([line]))
 
     def looked(self, seconds: float) -> None:
         """A look has ended, and has taken so long."""

@@ -163,6 +163,25 @@ def test_a_new_file_is_for_its_owner_only(root: Path, out: Path) -> None:
     assert any("belongs to" in step for step in result.next_steps)
 
 
+def test_the_file_is_compared_with_the_database_that_it_is_for(root: Path, out: Path, tmp_path: Path) -> None:
+    result = go(root, out)
+    database = tmp_path / "live one.db"
+    assert ops.beside(result, str(database)) == result
+    database.write_bytes(b"")
+    database.chmod(0o640)
+    first, *rest = ops.beside(result, str(database)).next_steps
+    assert first == f"the file has mode 600, live one.db 640: chmod 640 {out}"
+    assert tuple(rest) == result.next_steps[1:]
+    if os.geteuid() == 0:
+        os.chown(database, 12345, 12346)
+        owner = output.owner_name(0, 0)
+        words = f"the file belongs to {owner}, live one.db to 12345:12346 and has mode 600, live one.db 640"
+        assert output.owner_step(str(out), str(database)) == f"{words}: chown 12345:12346 {out} && chmod 640 {out}"
+        os.chown(database, 0, 0)
+    database.chmod(0o600)
+    assert output.owner_step(str(out), str(database)).endswith("mode 600, as live one.db does")
+
+
 # ---- nothing is left behind
 
 

@@ -146,6 +146,9 @@ def test_checkpoints_begin_indexes_and_old_shadows_go(rig: Rig) -> None:
             rig.app.add(60)
             wait(lambda at=at: run.database.pos().index > at, "a checkpoint")  # type: ignore[misc]
         wait(run.in_step, "the replica")
+        told = [level for level, text in run.log.lines if text.startswith("sync file ")]
+        assert told == ["info", *["debug"] * (len(told) - 1)]
+        assert len(told) > 1
         wait(lambda: len(rig.meta.indexes(generation)) == 2, "cleaning")
         assert run.database.generation == generation
         run.stop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -531,3 +532,24 @@ def test_text_and_json_say_the_same(tmp_path: Path) -> None:
     assert finding["path"] in text
     assert data["generations"][0]["restorable_to"] == f"{GENERATION}/00000001:{history.ends(1)[-1]}"
     assert restore(builder.root, position(1, history.ends(1)[-1])) == history.states[1, history.ends(1)[-1]]
+
+
+def test_names_that_are_not_complete_say_up_to_when_they_are(golden_copy: Callable[[str], Path]) -> None:
+    """What lies before a gap restores, and is not called lost; a time is the same wherever it stands."""
+    gap = check(golden_copy("v03-dmg-gap-middle-index"), "names")
+    one = gap.generations[0]
+    assert (gap.verdict, gap.latest_restores, len(one.windows)) == ("damaged", False, 1)
+    assert one.windows[0].end.index == 1
+    assert one.restorable_until_ns == one.windows[0].end_ns < (one.updated_ns or 0)
+    assert "nothing of it restores" not in gap.sentence()
+    lost = check(golden_copy("v03-dmg-missing-snapshot"), "names").generations[0]
+    assert (lost.verdict, lost.windows, lost.restorable_until_ns) == ("unrestorable", (), None)
+
+
+def test_up_to_when_is_the_end_of_the_last_window(golden_copy: Callable[[str], Path]) -> None:
+    """A position inside a damaged file lies beyond it: no restore to a time takes that file."""
+    one = check(golden_copy("seed-dmg-flip-byte-inside-lz4-recompressed")).generations[0]
+    assert one.restorable_to is not None
+    assert isinstance(one.restorable_to, Pos)
+    assert (one.restorable_to.index, one.restorable_to.offset) == (2, 86552)
+    assert one.restorable_until_ns == one.windows[-1].end_ns

@@ -105,6 +105,18 @@ def test_a_folder_inside_a_replica(root: Path, below: str) -> None:
     assert hint.endswith(f"litetui {root}")
 
 
+def test_a_v05_replica_is_named_from_above_and_from_below(tmp_path: Path) -> None:
+    replica = tmp_path / "replica"
+    for folder in (replica, tmp_path / "app.db-litestream-old"):
+        (folder / "ltx/0").mkdir(parents=True)
+        (folder / "ltx/0/0000000000000001-0000000000000001.ltx").touch()
+    cause, hint = refused(tmp_path, replica)
+    assert "above a replica (2 replicas are below it)" in cause
+    assert hint.endswith(f"litetui {replica}")
+    for path in (replica / "ltx", replica / "ltx/0", next(replica.glob("ltx/0/*.ltx"))):
+        assert refused(path, replica)[1].endswith(f"litetui {replica}")
+
+
 def test_a_file_of_a_replica(root: Path) -> None:
     for pattern in ("*.snapshot.lz4", "*.wal.lz4"):
         cause, hint = refused(next(root.rglob(pattern)), root)

@@ -19,6 +19,7 @@ from litetui.tui.screens.browser import Browser
 from litetui.tui.screens.command import CommandLine
 from litetui.tui.screens.help import HelpScreen
 from litetui.tui.screens.report import ReportScreen
+from tests.tui.fakes import DATABASE, attached
 from tests.tui.helpers import SETTINGS, Session, session
 from tests.tui.ltx_files import make_replica
 
@@ -28,11 +29,13 @@ STATES = ("no replica", "v0.3", "readonly", "v0.5", "jobs", "log")
 
 
 @asynccontextmanager
-async def in_state(state: str, golden: Golden, tmp_path: Path) -> AsyncIterator[Session]:
+async def in_state(
+    state: str, golden: Golden, tmp_path: Path, size: tuple[int, int] = (80, 24)
+) -> AsyncIterator[Session]:
     path = None if state == "no replica" else golden("v03-multi-gen")
     if state == "v0.5":
         path = make_replica(tmp_path).root
-    async with session(path, (80, 24), replace(SETTINGS, readonly=state == "readonly")) as ui:
+    async with session(path, size, replace(SETTINGS, readonly=state == "readonly")) as ui:
         if path is None:
             await ui.press("escape")
         if state in ("jobs", "log"):
@@ -80,17 +83,56 @@ async def test_the_command_line_says_why_too(state: str, golden: Golden, tmp_pat
 
 @pytest.mark.parametrize("state", ["v0.3", "v0.5", "jobs"])
 async def test_a_click_in_the_footer_says_why_too(state: str, golden: Golden, tmp_path: Path) -> None:
-    async with in_state(state, golden, tmp_path) as ui:
+    async with in_state(state, golden, tmp_path, (230, 24)) as ui:
         footer = ui.app.browser.footer_bar
         at = ui.app.browser.situation()
         places = [(start, keys.BY_ID[name].why_not(at)) for start, _, name in footer._places]
-        assert places
+        assert any(why for _, why in places)
         for start, why in places:
             if why:
                 ui.app.clear_notifications()
                 await ui.pilot.click(footer, offset=(start, 0))
                 await ui.idle()
                 assert ui.toasts == [why]
+
+
+def footer(ui: Session) -> list[str]:
+    return [name for _, _, name in ui.app.browser.footer_bar._places]
+
+
+async def test_the_footer_has_what_the_pane_does_then_the_work_and_what_is_not_possible_last(golden: Golden) -> None:
+    with attached("37a3dbace36f1ae1"):
+        async with session(golden("v03-multi-gen"), (200, 45), database=DATABASE) as ui:
+            shown = footer(ui)
+            assert shown[:4] == ["open_node", "close_node", "filter", "tab_after"]
+            work = shown[shown.index("restore") :]
+            assert work[:6] == ["restore", "validate", "sync", "replicate", "snapshot", "retention"]
+            assert work[7:9] == ["command", "copy"]
+            assert shown[-2:] == ["help", "quit"]
+            ui.app.browser.tree_view.reveal(("index", "37a3dbace36f1ae1", 1))
+            await ui.idle()
+            assert footer(ui)[0] == "close_node"
+            assert footer(ui)[-2:] == ["quit", "open_node"]  # nothing is below this line
+    async with session(golden("v03-multi-gen"), (80, 24)) as ui:
+        at = ui.app.browser.situation()
+        assert not [name for name in footer(ui) if keys.BY_ID[name].why_not(at)]  # no room for those
+        assert footer(ui)[-2:] == ["help", "quit"]
+
+
+async def test_toasts_are_few_and_stand_above_jobs_and_log(golden: Golden) -> None:
+    async with session(golden("v03-multi-gen"), (120, 40)) as ui:
+        await ui.press("T", "T", "T")
+        assert ui.toasts == [f"theme {ui.app.theme}"]
+        ui.app.say("an error", severity="error")
+        for number in range(4):
+            ui.app.say(f"words {number}")
+        await ui.idle()
+        assert ui.toasts == ["an error", "words 2", "words 3"]
+        await ui.press("v", "enter", "escape", "3")
+        await ui.press("x")
+        lowest = max(toast.region.bottom for toast in ui.app.screen.query("Toast"))
+        assert ui.toasts[-1].startswith("this job has ended")
+        assert lowest == ui.app.browser.jobs_pane.region.y
 
 
 async def test_keys_of_the_tree_and_of_tables_say_why_too(golden: Golden) -> None:
@@ -117,7 +159,7 @@ async def test_a_reason_is_said_once_and_a_dialog_opens_without_toasts_on_its_bu
     async with session(golden("v03-multi-gen"), size=(80, 24)) as ui:
         for key in ("s", "x", "S", "s"):
             await ui.press(key)
-        assert ui.toasts == ["no job runs", "no database attached: press o"]
+        assert ui.toasts == ["no database attached: press o"]  # the last reason takes the place of the others
         await ui.press("r")
         assert not ui.toasts
         assert "Show the plan" in ui.screen_text

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input
 
-from litetui.errors import DamageError, LitetuiError
+from litetui.errors import ChangedError, DamageError, LitetuiError, UnreadableError
 from litetui.jobs.job import Job
 from litetui.jobs.progress import CancelToken, Reporter
 from litetui.ops import validate
@@ -19,18 +19,25 @@ from litetui.ops.verdict import LiveCheck
 from litetui.primary import guard
 from litetui.replica.detect import open_replica
 from litetui.replica.types import Finding, Pos
-from litetui.tui.attention.entries import ORDER, Entry, worst
+from litetui.tui import standing
+from litetui.tui.attention.entries import ORDER, Entry, since_words, worst
+from litetui.tui.attention.helping import began
 from litetui.tui.attention.model import Beside, calm, of_generation, of_replica
 from litetui.tui.attention.room import Room, look_at_room
 from litetui.tui.attention.rows import helps, lines, placed, whole
 from litetui.tui.checks import Check
+from litetui.tui.details import live_notes
 from litetui.tui.evidence import headline
 from litetui.tui.keys import BY_ID
+from litetui.tui.looks import Looks
+from litetui.tui.marks import marks
 from litetui.tui.model import ReplicaView, look
+from litetui.tui.naming import remedy
 from litetui.tui.primary import PrimaryView, entries, notes
 from litetui.tui.screens.attach import AttachDialog
 from litetui.tui.screens.job import JobScreen
 from litetui.tui.screens.restore import RestoreDialog
+from litetui.tui.textutil import short_times
 from litetui.tui.work.replication import ReplicateJob
 from tests.tui.helpers import NOW, SETTINGS, session
 from tests.tui.test_evidence import NEWEST, check, restore_job
@@ -175,7 +182,8 @@ def test_a_mismatch_with_the_database(view: ReplicaView) -> None:
     one = replace(check(view), differs=True)
     known = replace(view, primary=primary(ONE, 0))
     entry = of(known, "live-mismatch", Beside(checks={NEWEST: one}))
-    assert (entry.severity, entry.since_ns, helps(entry)) == ("error", one.at_ns, "n writes one")
+    assert (entry.severity, entry.since_ns, helps(entry)) == ("error", None, "n writes one")
+    assert since_words(entry, NOW) == "found 20:19:00Z (41 min ago)"  # since when, nobody knows
 
 
 def test_damage_that_a_restore_met(view: ReplicaView) -> None:
@@ -184,8 +192,59 @@ def test_damage_that_a_restore_met(view: ReplicaView) -> None:
     one = of(view, "checksum", Beside(jobs=[job]))
     assert one.words == f"restore {job.id} met damage in 00000002: bad checksum"
     assert (one.severity, one.where) == ("error", "00000002")
+    assert since_words(one, NOW) == "since 20:55:30Z (4 min ago)"  # by the file, not by the restore
     assert one in of_generation(view, view.generations[0], NOW, Beside(jobs=[job]))
     assert one not in of_generation(view, view.generations[1], NOW, Beside(jobs=[job]))
+
+
+def test_since_when_states_are_affected(view: ReplicaView) -> None:
+    """The time of the file that is damaged, and of the last one before what is missing; else when it was found."""
+    wals = view.generations[0].wals
+    rows = wals.rows_of(2)
+    assert len(rows) > 2
+
+    def since(code: str, offset: int | None = None, row: int | None = None, index: int = 2) -> int | None:
+        path = None if row is None else f"/r/generations/{NEWEST}/wal/{wals.name(row)}"
+        return began(Finding("error", code, "wrong", "", path, NEWEST, index, offset), view)
+
+    assert since("lz4-checksum", row=rows[1]) == int(wals.mtime_ns[rows[1]])
+    assert since("wal-checksum", int(wals.offset[rows[1]]) + 24) == int(wals.mtime_ns[rows[1]])
+    assert since("wal-header") == int(wals.mtime_ns[rows[0]])
+    assert since("missing-segment", int(wals.offset[rows[1]])) == int(wals.mtime_ns[rows[0]])
+    assert since("missing-segment", 0) == int(wals.mtime_ns[rows[0] - 1])
+    assert since("missing-wal", index=9) == int(wals.mtime_ns[-1])
+    odd = Finding("error", "odd", "an odd thing", generation=NEWEST)
+    one = check(view, "damaged", findings=(odd,))
+    assert since_words(of(view, "odd", Beside(checks={NEWEST: one})), NOW) == "found 20:19:00Z (41 min ago)"
+
+
+def test_a_file_that_could_not_be_read_is_said_until_it_can(view: ReplicaView) -> None:
+    looks, key = Looks(), ("index", NEWEST, 2)
+    error = UnreadableError("read the WAL", "input/output error", path=f"/r/generations/{NEWEST}/wal/00000002.wal")
+    assert looks.note(view, key, error, NOW - MINUTE)
+    shown = looks.on(view, {})
+    one = of(shown, "unreadable")
+    assert placed(one) == "cannot read the WAL: 00000002.wal: input/output error"
+    assert (one.severity, one.where, helps(one)) == ("error", "00000002", "R reads again")
+    assert marks(shown, {}).on("index", NEWEST, 2, 2) == "unreadable"
+    assert headline(shown, NOW) == headline(view, NOW)  # nothing is known of its bytes
+    assert not looks.note(view, key, ChangedError("read the WAL", "it went"), NOW)
+    assert looks.note(view, key, DamageError("read", "wrong", code="wal-checksum", index=2), NOW)
+    assert not looks.note(view, key, error, NOW)  # its bytes were read before
+    assert "unreadable" not in codes(looks.on(view, {}))
+    assert looks.note(view, key, None, NOW)
+    assert looks.on(shown, {}) == view
+
+
+def test_the_last_look_at_the_database_has_its_time_while_the_replica_is_gone(view: ReplicaView) -> None:
+    known = replace(view, primary=primary(ONE, 0))
+    assert live_notes(known, NOW, Beside())[1] == ("Not in the replica: nothing that is committed", "")
+    trouble = LitetuiError("read", "the folder is gone", path=view.path)
+    texts = [text for text, _ in live_notes(known, NOW + MINUTE, Beside(trouble=trouble))]
+    assert texts == [
+        "Replicator: not known; as of 21:00:00Z: litestream 0.3.13 (pid 812)",
+        "Not in the replica: not known; as of 21:00:00Z: nothing that is committed",
+    ]
 
 
 def test_a_check_of_yesterday(view: ReplicaView) -> None:
@@ -308,6 +367,32 @@ def test_an_entry_in_full() -> None:
     assert whole(one, NOW) == ["it is so; since 18:00:00Z (3 h ago)", "Try: do this", "v says more"]
 
 
+@pytest.mark.parametrize(
+    ("advice", "command"),
+    [
+        ("the state of 2026-11-22T20:55:29.793652967Z: litetui restore '/r: x' -o OUT",
+         "litetui restore '/r: x' -o OUT"),
+        ("litestream 0.3.13 (pid 812) replicates it: stop it: rm /db/.a-litestream/generation",
+         "rm /db/.a-litestream/generation"),
+        ("sqlite3 /a.db 'PRAGMA journal_mode=WAL'", "sqlite3 /a.db 'PRAGMA journal_mode=WAL'"),
+        ("stop it, then: litestream replicate -once DB file:///r", "litestream replicate -once DB file:///r"),
+        ("litetui leaves them alone, and so does Litestream", ""),
+        ("write to it: litetui replicate DB REPLICA…", ""),
+        ("make room on that disk", ""),
+        ("", ""),
+    ],
+)  # fmt: skip
+def test_a_remedy_is_a_command_that_can_be_pasted(advice: str, command: str) -> None:
+    assert remedy(advice) == command
+
+
+def test_times_on_the_screen_have_one_form() -> None:
+    words = "it ends at 2026-11-22T20:55:29.793652967Z, restore --timestamp 2026-11-22T20:55:29.793652967Z"
+    short = "it ends at 20:55:29.793Z, restore --timestamp 2026-11-22T20:55:29.793652967Z"
+    assert whole(Entry("info", "x", words), NOW) == [short]
+    assert short_times("/backup/9999-99-99T99:99:99Z/db", NOW) == "/backup/9999-99-99T99:99:99Z/db"
+
+
 def test_every_key_that_helps_is_a_key(view: ReplicaView) -> None:
     views = [primary(w, b) for w in (NOBODY, ONE, HIDDEN) for b in (0, 4096, None)]
     found = [entry for one in views for entry in entries(one, None, NOW, replaced=True)]
@@ -333,6 +418,10 @@ async def test_the_first_screen_says_what_needs_attention(golden: Golden) -> Non
         assert isinstance(ui.app.screen, RestoreDialog)
         await ui.press("escape", "v", "enter", "escape")
         assert "r to last-good" in ui.attention
+        copyable = dict(standing.copyable(ui.app.browser))
+        assert copyable["remedy"].startswith(f"litetui restore {ui.app.path} -o OUT --generation ")
+        assert copyable["remedy"].endswith(" --to-last-good")
+        assert "index" not in copyable
         await ui.press("r")
         assert ui.app.screen.query_one("#target", Input).value == "last-good"
 

@@ -86,7 +86,8 @@ async def test_filter_sort_and_reverse(golden: Golden) -> None:
 
 async def test_damage_is_red_and_said_in_words(golden: Golden) -> None:
     async with session(golden("v03-dmg-gap-middle-index"), (160, 45)) as ui:
-        assert "latest does not restore: WAL 00000002 is missing" in ui.screen_text
+        words = "latest does not restore; names complete to 20:55:30Z (4 min ago); WAL 00000002 is missing"
+        assert words in ui.screen_text
         assert "error" in ui.app.browser.headline.verdict[1]
         assert "Attention 1" in ui.screen_text
 

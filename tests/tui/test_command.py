@@ -96,12 +96,23 @@ async def test_txids(tmp_path: Path) -> None:
         last = view.ltx.points.last
         assert (await run(ui, f"{last:016x}"))[3] == last
         assert (await run(ui, f"0x{last:x}"))[3] == last
+        for words in (
+            "L1 0000000000000004",
+            "0000000000000001-0000000000000004",
+            "L1 0000000000000001-0000000000000004",
+        ):
+            await ui.press("g")
+            assert await run(ui, words) == ("ltxfile", 1, 1, 4)  # as it stands in tables and in the tree
+        await typed(ui, "L2 0000000000000004")
+        await ui.press("enter")
+        assert "there is no LTX file L2 0000000000000004" in ui.screen_text
+        await ui.press("escape")
         await typed(ui, "0xfffff")
         await ui.press("enter")
-        assert "there is no TXID 0xfffff" in ui.screen_text
+        assert "there is no TXID 00000000000fffff" in ui.screen_text
         await ui.press("escape")
         assert await run(ui, "0x3") == ("ltxfile", 1, 1, 4)
-        assert ui.toasts[-1] == "no file ends with 0x3: this one holds it"
+        assert ui.toasts[-1] == "no file ends with 0000000000000003: this one holds it"
         assert (await run(ui, "20:46:30Z"))[2:] == (1, 4)
         assert ui.toasts[-1] == "newest file by 20:46:30Z: 20:43:00.000Z, 3 min 30 s earlier"
         assert await run(ui, "snap") == ("level", 9)

@@ -15,6 +15,7 @@ from litetui.tui.config import config_path, load, save_theme
 from litetui.tui.grouping import groups
 from litetui.tui.model import index_columns
 from litetui.tui.outline import group_text
+from litetui.tui.standing import copyable
 from litetui.tui.timeline.axis import Axis
 from litetui.units import format_clock, offset_ns, parse_time, set_clock_zone, utc_clocks, zone_heading
 from tests.tui.helpers import NOW, SETTINGS, session
@@ -230,7 +231,7 @@ async def test_all_of_the_screen_is_in_the_zone_and_what_is_copied_is_not(golden
         assert "Newest file (+01)" in text
         assert "20:55:32" not in text
         await ui.press("2")
-        row = dict(ui.app.browser.copyable())["row"]
+        row = dict(copyable(ui.app.browser))["row"]
         assert "20:55:32.568Z" in row
         assert "21:55" not in row
 

@@ -15,7 +15,9 @@ from litetui.jobs.progress import CancelToken, Reporter
 from litetui.ops.verdict import Depth, GenerationReport, Verdict
 from litetui.replica.detect import open_replica
 from litetui.replica.types import Finding, Pos
+from litetui.tui.attention.model import Beside
 from litetui.tui.checks import Check, since
+from litetui.tui.details import detail
 from litetui.tui.evidence import badge, checked_of, evidence, generation_card, headline
 from litetui.tui.looks import Looks
 from litetui.tui.marks import marks
@@ -139,7 +141,58 @@ def test_the_overview_counts_what_was_read(view: ReplicaView) -> None:
     names = {NEWEST: check(view, depth="names")}
     assert checked_of(view, names, NOW).value == "not yet"
     card = checked_of(view, {NEWEST: check(view)}, NOW)
-    assert (card.value, card.note, card.status) == ("1 of 3", "41 min ago", "success")
+    assert (card.value, card.note, card.status) == ("content ok", "1 of 3, 41 min ago", "success")
+    bad = checked_of(view, {NEWEST: check(view, "damaged", latest_restores=False)}, NOW)
+    assert (bad.value, bad.note, bad.status) == ("damaged", "1 of 3, 41 min ago", "error")
+
+
+def test_up_to_when_what_is_not_complete_restores(golden: Golden) -> None:
+    """By its names, by its bytes, and where nothing of it does the next older one."""
+    gap = look(open_replica(golden("v03-dmg-gap-middle-index")), NOW)
+    one = gap.generations[0]
+    assert one.window is not None
+    text = "latest does not restore; {} (4 min ago); WAL 00000002 is missing"
+    names = text.format("names complete to 20:55:30Z")
+    assert headline(gap, NOW) == (names, "error")
+    assert badge(one, None, NOW).glyph == "damaged"
+    shown = detail(gap, ("generation", one.name), lambda: NOW, Beside())
+    assert shown.subtitle == f"newest; {names}"
+    assert [card.note for card in shown.cards if card.label == "Stored"] == ["v0.3.5+"]  # the replica's layout
+    overview = detail(gap, ("replica",), lambda: NOW, Beside())
+    assert [card.note for card in overview.cards if card.label == "Generations"] == ["1 damaged"]
+    assert outline(gap, {("replica",)}, NOW)[0].glyph == "damaged"
+    read = check(gap, "damaged", latest_restores=False, restorable_until_ns=one.window.end_ns - MINUTE)
+    assert headline(gap, NOW, (), {one.name: read})[0] == (
+        "latest does not restore; restores to 20:54:30Z (5 min ago); WAL 00000002 is missing"
+    )
+    nothing = check(gap, "unrestorable", latest_restores=False, restorable_until_ns=None)
+    assert badge(one, nothing, NOW).glyph == "unrestorable"
+    assert headline(gap, NOW, (), {one.name: nothing})[0] == "nothing restores: WAL 00000002 is missing"
+
+
+def test_where_nothing_of_the_newest_restores_the_next_older_is_named(view: ReplicaView, golden: Golden) -> None:
+    lost = look(open_replica(golden("v03-dmg-missing-snapshot")), NOW)
+    one, *others = lost.generations
+    if not others:
+        lost = replace(lost, generations=(one, *view.generations[1:]))
+    older = lost.generations[1]
+    text, status = headline(lost, NOW)
+    assert text.startswith(f"latest does not restore: it has no snapshot; older {older.name}: names complete to ")
+    assert status == "error"
+    assert badge(one, None, NOW).glyph == "unrestorable"
+    assert outline(lost, {("replica",)}, NOW)[0].glyph == "damaged"  # something of the whole restores
+
+
+def test_a_check_of_names_is_never_called_ok(view: ReplicaView) -> None:
+    card = generation_card(view, view.generations[0], (), check(view, depth="names"), NOW)
+    assert (card.value, card.status) == ("names complete", "")
+
+
+def test_the_replica_is_green_where_all_of_it_is(view: ReplicaView) -> None:
+    one = check(view)
+    assert outline(view, {("replica",)}, NOW, {NEWEST: one})[0].glyph == "unchecked"
+    every = {g.name: replace(one, report=replace(one.report, generation=g.name)) for g in view.generations}
+    assert (outline(view, (), NOW, every)[0].glyph, outline(view, (), NOW, every)[0].status) == ("ok", "success")
 
 
 def restore_job(view: ReplicaView, index: int, until_ns: int, error: DamageError | None = None) -> Job:

@@ -16,8 +16,9 @@ from litetui.jobs.job import State
 from litetui.replica.ltx import LTXReplica
 from litetui.tui.ltx.model import look_ltx
 from litetui.tui.screens.restore import RestoreDialog
+from litetui.tui.standing import copyable
 from litetui.tui.tree_line import Key
-from litetui.units import parse_time
+from litetui.units import format_size, parse_time
 from tests.tui.helpers import SETTINGS, Session, session
 from tests.tui.ltx_files import Maker, make_replica
 
@@ -87,7 +88,7 @@ async def test_filter_sort_and_copy(made: Maker) -> None:
         await ui.press("enter")
         table = ui.app.browser.table
         assert table.row_count == 1
-        names = dict(ui.app.browser.copyable())
+        names = dict(copyable(ui.app.browser))
         assert names["TXID"] == "000000000000000a"
         assert names["path"] == str(made.root / "ltx/0/000000000000000a-000000000000000a.ltx")
         assert names["command"].endswith("--level 0")
@@ -371,7 +372,17 @@ async def test_both_formats_are_shown_and_which_one_a_restore_takes(upgraded: Pa
         assert "names complete to 20:59:00Z" in text  # of the LTX files
         assert "takes the LTX files (v0.5)" in notes(ui)
         assert "37a3dbace36f1ae1" in text
-        assert "v0.5, latest" in text
+        assert "v0.5, newest" in text
+        assert "newest of v0.3" in text
+        stats = {card.label: (card.value, card.note) for card in ui.app.browser.detail_pane.stats.cards}
+        view = ui.app.browser.view
+        assert view is not None
+        assert view.ltx is not None
+        files, snapshots = len(view.ltx.table), int((view.ltx.table.level == 9).sum())
+        assert stats["LTX files"][0] == str(files - snapshots)
+        of_v03 = sum(g.stats.snapshots for g in view.generations)
+        assert stats["Snapshots"] == (str(of_v03 + snapshots), f"{snapshots} of v0.5" if snapshots else "")
+        assert stats["Stored"][1] == f"{format_size(view.ltx.size)} of v0.5"
         await ui.press("r")
         assert "ltx/ (v0.5) has the newest files" in ui.screen_text
         assert command(ui).endswith("--txid 0000000000000014")

@@ -149,7 +149,7 @@ async def test_a_damaged_file_is_marked_from_the_level_down(made: Maker) -> None
     async with session(made.root) as ui:
         await ui.press("v", "enter")
         assert report_of(ui).verdict == "damaged"
-        assert "L1 0x5 to 0x8" in ui.screen_text
+        assert "L1 0000000000000008" in ui.screen_text
         assert DAMAGED in ui.screen_text  # the path of the finding, relative
         await ui.press("r")  # to what is sound: a TXID would lead through the damaged file
         assert ui.app.screen.query_one("#target", Input).value == "last-good"
@@ -167,7 +167,7 @@ async def test_a_damaged_file_is_marked_from_the_level_down(made: Maker) -> None
         await ui.press("1", "h", "h", "l")  # a mark is there without the file having been opened
         assert ("ltxfile", 1, 5, 8) in marks(ui)
         await ui.press("g", "right_square_bracket", "right_square_bracket")
-        assert "L1 0x5 to 0x8" in ui.screen_text  # in the attention list
+        assert "L1 0000000000000008" in ui.screen_text  # in the attention list
         card = ui.app.browser.detail_pane.stats.cards[0]
         assert (card.value, card.note, card.status) == ("0000000000000004", "damage follows", "error")
         (made.root / DAMAGED).unlink()
@@ -188,7 +188,11 @@ async def test_a_way_around_the_damage(made: Maker) -> None:
         assert ui.app.runner.jobs[-1].state is State.DONE
         assert ui.app.runner.jobs[-1].command.endswith("--to-last-good")
         await ui.press("escape")
-        assert headline(ui) == ("damaged: only last-good restores the latest, around it; checked 0 s ago", BAD_STYLE)
+        assert "validate damaged, latest restores by last-good alone" in ui.screen_text
+        assert headline(ui) == (
+            "damaged: a plain restore fails, last-good restores the latest; checked 0 s ago",
+            BAD_STYLE,
+        )
 
 
 async def test_what_a_restore_met_is_marked(made: Maker) -> None:
@@ -275,7 +279,7 @@ async def test_both_worlds_are_checked(upgraded: Path) -> None:
         assert headline(ui) == ("content checked to 20:59:00Z, 0 s ago", "$text-success bold")
         await ui.press("1", "g")
         card = next(card for card in ui.app.browser.detail_pane.stats.cards if card.label == "Checked")
-        assert (card.value, card.status) == ("all", "success")
+        assert (card.value, card.note, card.status) == ("content ok", "all, 0 s ago", "success")
 
 
 async def test_ltx_alone_is_checked_beside_generations(upgraded: Path) -> None:

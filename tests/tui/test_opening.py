@@ -13,6 +13,8 @@ from threading import Event
 import pytest
 
 from litetui.errors import LitetuiError
+from litetui.replica.file import FileReplica
+from litetui.replica.ltx import LTXReplica
 from litetui.tui import model, opening
 from litetui.tui.screens.open import OpenDialog
 from tests.tui.helpers import SETTINGS, session
@@ -76,6 +78,28 @@ async def test_overtaken_and_failed_openings_leave_no_watch(golden: Golden, monk
         await ui.idle()
         assert isinstance(ui.app.screen, OpenDialog)
         await ui.until(lambda: watches() == before)
+
+
+async def test_keys_say_that_a_replica_is_still_being_read(golden: Golden, monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on, look = Event(), model.look
+
+    def slow(replica: FileReplica | LTXReplica, now_ns: int, database: str | None) -> model.ReplicaView:
+        go_on.wait(30)
+        return look(replica, now_ns, database)
+
+    monkeypatch.setattr(model, "look", slow)
+    async with session(None) as ui:
+        await ui.press("escape", "v")
+        assert ui.toasts == ["no replica is open: press O"]
+        ui.app.opening.open(str(golden("v03-multi-gen")))
+        for key in ("r", "v", "s", "t", "y", "w"):
+            await ui.pilot.press(key)
+            assert ui.toasts == ["the replica is still being read"], key
+        go_on.set()
+        await ui.idle()
+        await ui.press("v")
+        assert not ui.app.screen.query("Toast")
+        assert "Validate" in ui.screen_text
 
 
 async def test_leaving_while_the_demo_is_made_removes_its_folder(

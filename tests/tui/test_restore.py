@@ -86,7 +86,8 @@ async def test_restore_to_the_latest(golden: Golden) -> None:
         assert "owner" in ui.screen_text
 
 
-async def test_the_check_is_named_and_needs_no_new_plan(golden: Golden) -> None:
+async def test_the_check_is_named_and_needs_no_new_plan(golden: Golden, tmp_path: Path) -> None:
+    (tmp_path / "live.db").touch(0o640)
     async with session(golden("v03-multi-gen")) as ui:
         await ui.press("r", "enter")
         assert "settled" in ui.screen_text
@@ -94,10 +95,12 @@ async def test_the_check_is_named_and_needs_no_new_plan(golden: Golden) -> None:
         await ui.press("right")
         assert "settled" in ui.screen_text
         assert "--integrity-check full" in ui.screen_text
+        ui.app.database = str(tmp_path / "live.db")
         await ui.press("enter")  # also on the choice
         (job,) = ui.app.runner.jobs
         assert job.state is State.DONE, job.error
         assert "PRAGMA integrity_check ok" in "".join(result_lines(job))
+        assert f"next: the file has mode 600, live.db 640: chmod 640 {job.output}" in result_lines(job)
 
 
 async def test_a_plan_that_fails_leaves_none_that_could_run(golden: Golden, monkeypatch: pytest.MonkeyPatch) -> None:

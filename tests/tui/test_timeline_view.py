@@ -83,6 +83,23 @@ async def test_a_low_terminal_shows_it_with_the_focus_only(golden: Golden) -> No
         assert view(ui).display
 
 
+async def test_its_text_is_there_where_the_table_leaves_room(golden: Golden) -> None:
+    async with session(golden("v03-multi-gen"), (100, 30)) as ui:
+        assert ui.app.browser.stop == "tree"
+        await ui.until(lambda: len(text(ui)) == 5)  # three rows are in the table
+        assert NEWEST in text(ui)[3]
+        await ui.press("j", "2")
+        ui.app.browser.pick_tab("wal")
+        await ui.idle()
+        assert ui.app.browser.table.row_count > 20
+        await ui.until(lambda: len(text(ui)) == 3)
+        await ui.press("2")
+        await ui.until(lambda: len(text(ui)) == 5)
+        await ui.press("1", "k")
+        assert ui.app.browser.stop == "tree"
+        await ui.until(lambda: len(text(ui)) == 5)
+
+
 async def test_keys_move_over_points_and_marks(golden: Golden) -> None:
     async with session(golden("v03-multi-snapshot")) as ui:
         await ui.press("tab")

@@ -26,7 +26,7 @@ from litetui.ops.verdict import LiveCheck, Report
 from litetui.ops.verdict_text import read
 from litetui.replica.types import Finding, Pos
 from litetui.tui.screens.checking import ValidateJobScreen
-from litetui.tui.screens.report import ReportScreen
+from litetui.tui.screens.report import ReportScreen, ReportTable
 from litetui.tui.screens.restore import RestoreDialog
 from litetui.tui.screens.validate import ValidateDialog
 from litetui.tui.work.validation import FOUND_KEPT, ValidateJob
@@ -116,8 +116,11 @@ async def test_one_generation_and_only_names(golden: Golden) -> None:
         assert "no file is opened" in ui.screen_text
         await ui.press("enter")
         assert "none opened" in ui.screen_text
-        assert "· ok: the names are complete; no file was opened" in ui.screen_text
+        assert "· the names are complete; no file was opened" in ui.screen_text
+        assert f"· {ENDED}  names complete" in ui.screen_text
+        assert "names complete: " in ui.screen_text  # not: restores
         await ui.press("escape")
+        assert "· validate names complete" in ui.screen_text
         assert glyphs(ui) == ["unchecked"] * 3  # names make nothing green
         await ui.press("v", "enter", "escape")
         assert glyphs(ui) == ["unchecked", "ok", "unchecked"]
@@ -253,10 +256,16 @@ async def test_export_and_copy(golden: Golden, tmp_path: Path) -> None:
         assert ui.app.screen.query_one("#path", Input).value == str(tmp_path / "report-2.txt")
         await ui.press("enter")
         assert (tmp_path / "report-2.txt").read_text() == (tmp_path / "report.txt").read_text()
+        assert not re.search(r"\d{4}-\d\d-\d\dT", ui.screen_text)  # times as all others on the screen
         await ui.press("y")
         assert "error lz4-checksum" in ui.screen_text
-        await ui.press("enter")
+        assert "… (3 lines)" in ui.screen_text
+        assert "\\n" not in ui.screen_text
+        await ui.press("down", "enter")
         assert any("sent to the terminal: error lz4-checksum" in toast for toast in ui.toasts)
+        ui.app.screen.query_one("#findings", ReportTable).set_cursor(1)
+        await ui.press("y", "enter")
+        assert ui.toasts[-1].startswith(f"sent to the terminal: cp -a {ui.app.path} /")
 
 
 class Slow:

@@ -9,18 +9,22 @@ from pathlib import Path
 import pytest
 
 from litetui.jobs.job import State
-from litetui.jobs.progress import CancelToken
+from litetui.jobs.progress import CancelToken, Reporter
 from litetui.ops import wal_owners
 from litetui.ops.frames import read_frames
 from litetui.replica.detect import open_replica
 from litetui.tui import owning
 from litetui.tui.attention.model import of_replica
 from litetui.tui.attention.rows import helps, placed
+from litetui.tui.model import look
+from litetui.tui.owning import Looked
+from litetui.tui.standing import restore_start
 from litetui.tui.tables.wal_sources import FrameSource, TransactionSource, WrittenPageSource
 from litetui.tui.tree_line import Key
+from litetui.tui.wal_view import wal_detail
 from tests.build import GENERATION
 from tests.sqlite_wals import Real, ltx_replica, real_replica
-from tests.tui.helpers import SETTINGS, Session, session
+from tests.tui.helpers import NOW, SETTINGS, Session, session
 
 Golden = Callable[[str], Path]
 KEY: Key = ("index", GENERATION, 0)
@@ -87,7 +91,7 @@ async def test_another_transaction_begins_at_its_first_page(real: Real) -> None:
         await ui.press("2", "j", "j", "enter", "G", "left_square_bracket", "j", "enter")
         assert "Pages of transaction 4" in ui.screen_text
         assert ui.app.browser.table.cursor == 0
-        start = ui.app.browser.restore_start()
+        start = restore_start(ui.app.browser)
         ends = ui.app.browser.table.source.frames.transactions.end_offset  # type: ignore[attr-defined]
         assert start.target == f"{GENERATION}/00000000:{ends[3]}"
 
@@ -301,3 +305,20 @@ def test_pages_of_a_transaction_that_is_gone(real: Real) -> None:
     assert len(WrittenPageSource(frames, 4)) == 2
     assert len(WrittenPageSource(frames, 5)) == 0
     assert len(TransactionSource(frames)) == 5
+
+
+def test_of_a_wal_that_cannot_be_decoded_nothing_is_counted(golden_copy: Golden) -> None:
+    path = golden_copy("v03-multi-gen")
+    view = look(open_replica(path), NOW)
+    one = view.generations[0]
+    row = one.wals.rows_of(2)[0]
+    (path / "generations" / one.name / "wal" / one.wals.name(row)).write_bytes(b"no LZ4 at all" * 9)
+    frames = read_frames(open_replica(path), one.name, 2, Reporter(), CancelToken())
+    assert frames.problem is not None
+    shown = wal_detail(one, 2, lambda: NOW, frames, Looked())
+    assert shown is not None
+    cards = {card.label: card.value for card in shown.cards}
+    assert [cards[name] for name in ("Transactions", "Frames", "Page size")] == ["not known"] * 3
+    assert "Salts" not in cards
+    assert [tab.label for tab in shown.tabs[:2]] == ["Transactions", "Frames"]
+    assert all("not known" in tab.source.empty for tab in shown.tabs[:2] if tab.source is not None)

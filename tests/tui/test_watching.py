@@ -102,7 +102,11 @@ async def test_a_replica_that_vanishes_stays_in_sight_and_goes_on_when_it_is_bac
             shutil.move(root.with_name("aside"), root)
             await one.until(lambda: one.app.browser.trouble is None)
             await one.pilot.pause()
-            assert "cannot read" not in one.screen_text
+            assert "cannot read" not in one.screen_text.replace(one.app.browser.log_pane.book.lines[0].text, "")
+            gone, back = one.app.browser.log_pane.book.lines
+            assert (gone.level, gone.kind, back.level) == ("error", "watch", "info")
+            assert "the folder is gone" in gone.text
+            assert back.text == f"{root} can be read again"
             add(root, 9)
             await one.until(lambda: wals(one) == before + 1)
 

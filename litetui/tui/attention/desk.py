@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from functools import partial
 from typing import TYPE_CHECKING
+
+from litetui.tui.textutil import clean
 
 if TYPE_CHECKING:
     from litetui.errors import LitetuiError
@@ -101,6 +104,25 @@ class AttentionDesk:
         if entry.does == LATEST:
             return finding.generation or "", ""
         return finding.generation or "", "" if finding.code == "time-order" else "last-good"
+
+    def remedy(self, entry: Entry) -> str:
+        """The command that helps: the one of the advice, or what does the same as the key; "" where none does."""
+        from litetui.tui.naming import remedy
+
+        path, database = clean(self.browser.app.path or ""), clean(self.browser.app.database or "")
+        start = self.start(entry)
+        if command := remedy(entry.advice):
+            return command
+        if start is not None and (entry.finding is None or entry.finding.code != "time-order"):
+            words = ["restore", path, "-o", "OUT", *(["--generation", start[0]] if start[0] else [])]
+            words += ["--to-last-good"] if start[1] == "last-good" else []
+        elif entry.action == "validate":
+            words = ["validate", path, *(["--db", database] if entry.code == "replaced" else [])]
+        elif database and entry.action in ("snapshot", "replicate") and entry.code != "two-replicators":
+            words = [entry.action, database, path]
+        else:
+            return ""
+        return shlex.join(["litetui", *words])
 
     def open(self, entry: Entry) -> None:
         """Go where an entry leads to; where that is nowhere, do what helps."""

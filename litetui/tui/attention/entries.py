@@ -18,6 +18,7 @@ class Entry:
     """One thing: `words` say what it is and what it means.
 
     since_ns  since when it is so, None where nothing tells
+    found_ns  when it was met
     advice    what to do about it, in a sentence
     action    the action of the table that helps, with what it does here; "" where none does
     finding, job   the place that it leads to, where there is one
@@ -32,6 +33,7 @@ class Entry:
     does: str = ""
     finding: Finding | None = None
     job: int = 0
+    found_ns: int | None = None
 
     @property
     def where(self) -> str:
@@ -51,7 +53,9 @@ def worst(entries: Sequence[Entry]) -> str:
 
 
 def since_words(entry: Entry, now_ns: int) -> str:
-    """Since when, with its age."""
-    if entry.since_ns is None:
+    """Since when, with its age; where nothing tells, when it was found."""
+    at_ns = entry.found_ns if entry.since_ns is None else entry.since_ns
+    if at_ns is None:
         return ""
-    return f"since {format_clock(entry.since_ns, now_ns, millis=False)} ({format_age(entry.since_ns, now_ns)})"
+    word = "found" if entry.since_ns is None else "since"
+    return f"{word} {format_clock(at_ns, now_ns, millis=False)} ({format_age(at_ns, now_ns)})"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+
+from litetui.format import names
 from litetui.replica.types import Finding
 from litetui.tui.checks import Check
 from litetui.tui.ltx.model import ltx_key
@@ -25,10 +28,14 @@ def began(finding: Finding, view: ReplicaView) -> int | None:
         return generation.stats.created_ns if finding.code == "no-snapshot" else None
     if "/snapshots/" in (finding.path or ""):
         return next((s.created_ns for s in generation.snapshots if s.index == finding.index), None)
-    columns = generation.indexes
-    before = int((columns.index <= finding.index).sum())
-    if before:
-        return int(columns.last_ns[before - 1])
+    wals, named = generation.wals, names.parse_wal(os.path.basename(finding.path or ""))
+    rows = wals.rows_of(finding.index)
+    offset = (named.offset if named is not None else finding.offset) or 0
+    gone = not rows or finding.code.startswith("missing-")
+    row = rows.start + int(wals.offset[rows.start : rows.stop].searchsorted(offset, "left" if gone else "right")) - 1
+    row = row if gone else max(row, rows.start)
+    if row >= 0:
+        return int(wals.mtime_ns[row])
     return max((s.created_ns for s in generation.snapshots if s.index <= finding.index), default=None)
 
 
@@ -59,8 +66,8 @@ def helps(finding: Finding, view: ReplicaView, check: Check | None) -> tuple[str
 
 def earlier(view: ReplicaView, name: str) -> GenerationView | None:
     """The generation before one that restores by its names."""
-    names = [generation.name for generation in view.generations]
-    older = view.generations[names.index(name) + 1 :] if name in names else ()
+    known = [generation.name for generation in view.generations]
+    older = view.generations[known.index(name) + 1 :] if name in known else ()
     return next((generation for generation in older if generation.survey.restorable), None)
 
 

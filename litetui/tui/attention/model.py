@@ -108,39 +108,45 @@ def _found(generation: GenerationView, view: ReplicaView, beside: Beside) -> Ite
         words = "a restore of it is not what the database holds, as its validation found"
         key = anew(generation, view) if view.primary is not None else ("", "")
         advice = "copy the replica before anything else, then write a new snapshot, or begin a new generation"
-        yield Entry("error", "live-mismatch", words, check.at_ns, advice, *key)
+        yield Entry("error", "live-mismatch", words, None, advice, *key, found_ns=check.at_ns)
     found = with_checked(generation.survey.findings, [check] if check is not None else [])
-    found += [s.finding for s in generation.seen if all(f.index != s.finding.index for f in _errors(found))]
+    seen = [s for s in (*generation.seen, *generation.unread)
+            if all(f.index != s.finding.index for f in _errors(found))]  # fmt: skip
     job = restore_damage(view, generation, beside.jobs)
     if job is not None and isinstance(job.error, DamageError):
         error = job.error
         if all(f.index != error.index for f in _errors(found)):
-            yield _of_restore(job, error, generation)
+            yield _of_restore(job, error, generation, view)
     if not generation.indexes.in_order and all(f.code != "time-order" for f in found):
         words = "file times do not rise with the indexes: was this replica copied without its times?"
         hint = "restore by index or position rather than by time; copy replicas with cp -a or rsync -t"
         found.append(Finding("warning", "time-order", words, hint, generation=generation.name))
     for finding in found:
         yield _of_finding(finding, view, check)
+    for one in seen:
+        yield _of_finding(one.finding, view, None, one.at_ns)
 
 
-def _of_restore(job: Job, error: DamageError, generation: GenerationView) -> Entry:
+def _of_restore(job: Job, error: DamageError, generation: GenerationView, view: ReplicaView) -> Entry:
     where = "" if error.index is None else f" in {error.index:08x}"
-    finding = Finding("error", error.code, "", path=error.path, generation=generation.name, index=error.index)
-    return Entry("error", error.code, f"{job.kind} {job.id} met damage{where}: {error.cause}", job.ended_ns,
-                 error.hint or "", "restore", "to last-good", finding)  # fmt: skip
+    finding = Finding("error", error.code, "", "", error.path, generation.name, error.index, error.offset)
+    return Entry("error", error.code, f"{job.kind} {job.id} met damage{where}: {error.cause}", began(finding, view),
+                 error.hint or "", "restore", "to last-good", finding, found_ns=job.ended_ns)  # fmt: skip
 
 
 def _found_in_ltx(ltx: LTXView, view: ReplicaView, beside: Beside) -> Iterator[Entry]:
     check = beside.checks.get(LTX)
     named = (*met(view.path, ltx, beside.jobs), *ltx.findings)
     found = with_checked(named, [check] if check is not None else [])
-    found += [s.finding for s in ltx.seen if all(f.path != s.finding.path for f in _errors(found))]
+    seen = [s for s in (*ltx.seen, *ltx.unread) if all(f.path != s.finding.path for f in _errors(found))]
     for finding in found:
         yield _of_finding(finding, view, check)
+    for one in seen:
+        yield _of_finding(one.finding, view, None, one.at_ns)
 
 
-def _of_finding(finding: Finding, view: ReplicaView, check: Check | None) -> Entry:
+def _of_finding(finding: Finding, view: ReplicaView, check: Check | None, found_ns: int | None = None) -> Entry:
+    """`found_ns`: when it was met, where that was not by a check."""
     read = check is not None and check.read_bytes and finding in check.report.findings
     action, does = helps(finding, view, check if read else None)
     since_ns = began(finding, view)
@@ -148,7 +154,8 @@ def _of_finding(finding: Finding, view: ReplicaView, check: Check | None) -> Ent
     words = finding.message.replace(f" of generation {finding.generation}", "") if newest else finding.message
     if finding.path and finding.code == "unreadable":  # why is more than where
         words = words.replace(finding.path, os.path.basename(finding.path))
-    return Entry(finding.severity, finding.code, words, since_ns, finding.hint, action, does, finding)
+    met_ns = check.at_ns if check is not None and read else found_ns
+    return Entry(finding.severity, finding.code, words, since_ns, finding.hint, action, does, finding, found_ns=met_ns)
 
 
 def _errors(findings: Iterable[Finding]) -> list[Finding]:
@@ -240,4 +247,4 @@ def _old_check(view: ReplicaView, now_ns: int, checks: Checks) -> Iterator[Entry
         newer = since(check, newest)
     if now_ns - check.at_ns > OLD_CHECK_NS or newer.wals + newer.snapshots >= MANY_FILES:
         words = f"checked {format_age(check.at_ns, now_ns)}" + (f", {newer.words} came since" if newer else "")
-        yield Entry("info", "old-check", words, check.at_ns, "", "validate", "checks again")
+        yield Entry("info", "old-check", words, None, "", "validate", "checks again")  # the words tell the age

@@ -8,6 +8,7 @@ from litetui.tui.attention.entries import Entry, since_words
 from litetui.tui.cards import Brief
 from litetui.tui.keys import BY_ID
 from litetui.tui.tables.sources import Cell, Clock, Column, Source
+from litetui.tui.textutil import short_times
 from litetui.units import format_age
 
 LINES = 3
@@ -25,7 +26,7 @@ class AttentionSource(Source):
     columns = (
         Column("", 9),
         Column("Since", 12, right=True, drop=3),
-        Column("Where", 17, drop=1),
+        Column("Where", 19, drop=1),
         Column("What", 30, grow=True),
         Column("Key", 22, drop=2),
     )
@@ -42,7 +43,8 @@ class AttentionSource(Source):
         one = self.entries[row]
         style = STYLES.get(one.severity, "")
         age = "" if one.since_ns is None else format_age(one.since_ns, self.now_ns())
-        return ((one.severity, style), (age, "muted"), one.where, one.words, (helps(one), "accent"))
+        words = short_times(one.words, self.now_ns())
+        return ((one.severity, style), (age, "muted"), one.where, words, (helps(one), "accent"))
 
     def key(self, row: int) -> Hashable:
         one = self.entries[row]
@@ -55,7 +57,11 @@ class AttentionSource(Source):
 def lines(entries: Sequence[Entry], now_ns: int) -> list[Brief]:
     """The worst ones, a line each, and how many more there are."""
     shown = [
-        Brief(entry.severity, placed(entry), tuple(filter(None, (since_words(entry, now_ns), helps(entry)))))
+        Brief(
+            entry.severity,
+            short_times(placed(entry), now_ns),
+            tuple(filter(None, (since_words(entry, now_ns), helps(entry)))),
+        )
         for entry in entries[:LINES]
     ]
     if (more := len(entries) - LINES) > 0:
@@ -78,4 +84,4 @@ def whole(entry: Entry, now_ns: int) -> list[str]:
     since = since_words(entry, now_ns)
     words = [placed(entry) + (f"; {since}" if since else "")]
     words += [f"Try: {entry.advice}"] if entry.advice else []
-    return words + ([helps(entry)] if entry.action else [])
+    return [short_times(text, now_ns) for text in words] + ([helps(entry)] if entry.action else [])

@@ -10,6 +10,7 @@ from litetui.tui.command.places import Found, place_of
 from litetui.tui.command.words import VIEWS, Suggestion, Word, chosen, near, words
 from litetui.tui.ltx.model import SNAPSHOTS
 from litetui.tui.ltx.view import shows_ltx
+from litetui.tui.reasons import needs_replica
 from litetui.tui.screens.command import CommandLine
 from litetui.tui.tree_line import Key, generation_of
 from litetui.tui.ways import Way
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from litetui.tui.screens.browser import Browser
 
 Call = Callable[[], object]
-NO_REPLICA = "no replica is open: press O"
 PLACES_SHOWN = 6
 
 
@@ -96,7 +96,7 @@ class Commanding:
     def _place(self, text: str) -> Found:
         view, replica = self.browser.view, self.app.replica
         if view is None or replica is None:
-            raise UsageError("go there", NO_REPLICA)
+            raise UsageError("go there", needs_replica(self.browser.situation()))
         return place_of(text, view, replica, self.browser.shown_key, self.browser.settings.now_ns())
 
     # what it does
@@ -173,7 +173,7 @@ class Commanding:
     def _why_no_view(self, name: str) -> str:
         of = self.browser.view
         if of is None:
-            return NO_REPLICA
+            return needs_replica(self.browser.situation())
         if name == "gen" and of.ltx_alone:
             return "a v0.5 replica has levels: write levels"
         if name in ("snap", "wal") and not of.generations:

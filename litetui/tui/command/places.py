@@ -22,6 +22,7 @@ GO = "go there"
 HINT = "write an index (0000002c), a position, a TXID, a generation or how it begins, a time (13:20) or 10m (ago)"
 _HEX = re.compile(r"(?:0x)?[0-9a-f]{1,16}", re.IGNORECASE)
 _PREFIX = re.compile(r"[0-9a-f]{4,16}", re.IGNORECASE)
+_LTX_FILE = re.compile(r"(?:L([0-9]) (?:([0-9a-f]{16})-)?|([0-9a-f]{16})-)([0-9a-f]{16})(?:\.ltx)?", re.IGNORECASE)
 Found = tuple[Way, str]  # and what is to be said of it, "" where it is just what was asked for
 
 
@@ -34,6 +35,8 @@ def place_of(text: str, view: ReplicaView, replica: FileReplica | LTXReplica, ke
     text = text.strip()
     if (generation := _generation(text, view)) is not None:
         return Way(("generation", generation.name)), ""
+    if (named := _LTX_FILE.fullmatch(text)) is not None:
+        return _named(named, view)
     try:
         target = parse(replica, text, "", now_ns)
     except UsageError as error:
@@ -131,6 +134,21 @@ def _txid(txid: int, view: ReplicaView) -> Found:
         raise NoSuchTargetError(GO, f"there is no TXID {txids_text(txid, txid)}{span}")
     row = min(map(int, rows), key=lambda r: int(table.max_txid[r]) - int(table.min_txid[r]))
     return _ltx_file(ltx, row), f"no file ends with {txids_text(txid, txid)}: this one holds it"
+
+
+def _named(named: re.Match[str], view: ReplicaView) -> Found:
+    """The LTX file that is called as in a table, `L1 0000000000000008`, or as in the tree by first and last TXID."""
+    import numpy as np
+
+    level, first, last = named[1], named[2] or named[3], np.uint64(int(named[4], 16))
+    if view.ltx is not None:
+        table = view.ltx.table
+        rows = table.max_txid == last
+        rows &= (table.level == int(level)) if level else rows
+        rows &= (table.min_txid == np.uint64(int(first, 16))) if first else rows
+        if rows.any():
+            return _ltx_file(view.ltx, int(np.flatnonzero(rows)[0])), ""
+    raise NoSuchTargetError(GO, f"there is no LTX file {named[0]}")
 
 
 def _ltx_file(ltx: LTXView, row: int) -> Way:

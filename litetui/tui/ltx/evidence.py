@@ -21,7 +21,6 @@ from litetui.tui.sentences import (
     checked_card,
     good,
     looked,
-    moment,
     names_to,
     restored_to,
     seen_card,
@@ -38,10 +37,9 @@ def ltx_headline(path: str, ltx: LTXView, now_ns: int, jobs: Sequence[Job], chec
     if not ltx.reached:
         return ("nothing restores: no file begins with the first TXID", "error")
     if ltx.gap is not None:
-        if check is not None and check.read_bytes:
-            return (broken(check.report.restorable_until_ns, gap_words(ltx.gap), now_ns), "error")
-        upto = moment(ltx.until_ns, now_ns)
-        return (f"latest does not restore; names complete to {upto}; {gap_words(ltx.gap)}", "error")
+        read = check is not None and check.read_bytes
+        until_ns = check.report.restorable_until_ns if check is not None and read else ltx.until_ns
+        return (broken(until_ns, gap_words(ltx.gap), now_ns, read=read), "error")
     if (met := ltx_evidence(path, ltx, now_ns, jobs, check)) is not None:
         return met
     return (names_to(ltx.until_ns, now_ns), "")
@@ -58,7 +56,7 @@ def ltx_evidence(path: str, ltx: LTXView, now_ns: int, jobs: Sequence[Job], chec
         reached = to.offset if to is not None else 0
         if _leads_around(check) and reached >= ltx.reached:
             age = format_age(check.at_ns, now_ns)
-            return (f"damaged: only last-good restores the latest, around it; checked {age}", "error")
+            return (f"damaged: a plain restore fails, last-good restores the latest; checked {age}", "error")
         where = f"TXID {reached + 1:016x}" if reached and not check.report.latest_restores else ""
         return bad(check, since_ltx(check, ltx), where, now_ns)
     if ltx.seen:

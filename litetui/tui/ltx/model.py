@@ -76,7 +76,7 @@ class RestorePoints:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Damage that somebody met who looked into a file, and when."""
+    """What somebody met who looked into a file, and when."""
 
     finding: Finding
     at_ns: int
@@ -91,7 +91,7 @@ class LTXView:
     until_ns  the time of the file that ends there
     gap       the TXIDs that are missing before what lies beyond `reached`
     copied    the files' own times are not Litestream's: those of the headers count, `table.mtime_ns` has the others
-    seen      the damage that looking into its files has met
+    seen      the damage that looking into its files has met; `unread` what that could not read
     """
 
     replica: LTXReplica = field(repr=False)
@@ -105,6 +105,7 @@ class LTXView:
     findings: tuple[Finding, ...]
     copied: bool = False
     seen: tuple[Seen, ...] = ()
+    unread: tuple[Seen, ...] = ()
 
     def level(self, number: int) -> LevelView | None:
         return next((one for one in self.levels if one.level == number), None)
@@ -217,8 +218,8 @@ def file_name(key: tuple[str | int, ...]) -> str:
 
 
 def txids_text(first: int, last: int) -> str:
-    """A range of TXIDs, as short as it can be pasted."""
-    return f"0x{first:x}" + (f" to 0x{last:x}" if last != first else "")
+    """A range of TXIDs as Litestream writes it, in the names of its files as well."""
+    return f"{first:016x}" + (f"-{last:016x}" if last != first else "")
 
 
 def which(view: ReplicaView) -> str:
@@ -239,6 +240,6 @@ def ltx_key(path: str | None) -> LTXKey | None:
 
 
 def ltx_place(path: str | None) -> str:
-    """Level and TXIDs of the LTX file at a path, for tables; "" where that is none."""
+    """The level of the LTX file at a path and the TXID that it ends with, for tables; "" where that is none."""
     key = ltx_key(path)
-    return "" if key is None else f"L{key[1]} {txids_text(key[2], key[3])}"
+    return "" if key is None else f"L{key[1]} {key[3]:016x}"

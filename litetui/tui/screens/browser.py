@@ -10,24 +10,17 @@ from textual.widgets import Input
 
 from litetui.tui import keys
 from litetui.tui.going import Going
-from litetui.tui.naming import command_for
 from litetui.tui.reasons import Situation
 from litetui.tui.screens.browser_view import BrowserView
-from litetui.tui.tables.arranged import base_of
-from litetui.tui.tree_line import Key, generation_of
 from litetui.tui.widgets.bars import TabBar
 from litetui.tui.widgets.replica_tree import ReplicaTree
 from litetui.tui.widgets.row_view import RowView
 from litetui.tui.widgets.virtual_table import VirtualTable
-from litetui.tui.work.log_book import log_text
-from litetui.units import utc_clocks
 
 if TYPE_CHECKING:
     from litetui.replica.file import FileReplica
     from litetui.replica.ltx import LTXReplica
     from litetui.tui.command.commanding import Commanding
-    from litetui.tui.screens.restore import Start
-    from litetui.tui.tables.wal_sources import FrameSource
 
 STOPS = ("tree", "timeline", "detail", "jobs", "log")
 TO_PANES = ("pane_1", "pane_2", "pane_3", "pane_4", "next_pane", "previous_pane")
@@ -61,82 +54,20 @@ class Browser(BrowserView):
 
         if self.view is None or self.app.replica is None:
             return
+        self._line_changed()  # of keys that come together: the line under the cursor counts, not the one before
         replica: FileReplica | LTXReplica = self.app.replica
         if self.view.ltx is not None and shows_ltx(self.view, self.shown_key):
             replica = self.view.ltx.replica  # also where the folder holds v0.3 generations beside it
         from litetui.tui.screens.restore import RestoreDialog
+        from litetui.tui.standing import restore_start
 
-        start = self.restore_start()
+        start = restore_start(self)
         if target is not None:
             start = replace(start, target=target)
         self.app.push_screen(RestoreDialog(replica, self.view, start))
 
     def do_timeline_restore(self) -> None:
         self.do_restore()
-
-    def restore_start(self) -> Start:
-        """The restore target that the cursor stands on."""
-        from litetui.tui.attention.rows import AttentionSource
-        from litetui.tui.ltx.view import shows_ltx
-        from litetui.tui.screens.restore import Start
-        from litetui.tui.tables.file_sources import WALSource
-        from litetui.tui.tables.wal_sources import FrameSource, TransactionSource, WrittenPageSource
-
-        key = self.shown_key
-        if self.timeline.focused and (at := self.timeline.target()) is not None:
-            return Start(*at)
-        if self.view is not None and shows_ltx(self.view, key):
-            return Start("", self._txid())
-        newest = self.view.newest if self.view is not None and self.view.ltx is None else None
-        generation = generation_of(key) or (newest.name if newest is not None else "")
-        if self.pane == "detail" and (row := self.table.base_row) is not None:
-            source = base_of(self.table.source)
-            if isinstance(source, AttentionSource) and (known := self.attention.start(source.entries[row])) is not None:
-                return Start(*known)
-            if isinstance(source, TransactionSource):
-                end = int(source.transactions.end_offset[row])
-                return Start(generation, f"{generation}/{int(key[2]):08x}:{end}")
-            if isinstance(source, WrittenPageSource):
-                return Start(generation, f"{generation}/{int(key[2]):08x}:{source.end_offset}")
-            if isinstance(source, FrameSource):
-                return Start(generation, self._transaction_of_frame(source, key, row))
-            if isinstance(source, WALSource):
-                return Start(generation, source.target(row))
-            if self.tab == "generations":
-                return Start(str(source.key(row)), "")
-            if self.tab == "snapshots":
-                return Start(generation, f"{generation}/{int(str(source.key(row))):08x}:0")
-        if key[0] == "index":
-            return Start(generation, f"{int(key[2]):08x}")
-        if key[0] == "snapshot":
-            return Start(generation, f"{generation}/{int(key[2]):08x}:0")
-        return Start(generation_of(key), "")  # on the replica's own line a time may lie in any generation
-
-    def _txid(self) -> str:
-        """The TXID that the cursor stands on, where a restore can end at it."""
-        from litetui.tui.ltx.sources import LTXFileSource, PointSource
-
-        key, row = self.shown_key, self.table.base_row
-        source = base_of(self.table.source)
-        points = self.view.ltx.points if self.view is not None and self.view.ltx is not None else None
-        txid: int | None = None
-        if self.pane == "detail" and row is not None and isinstance(source, LTXFileSource):
-            txid = source.last_txid(row)
-        elif self.pane == "detail" and row is not None and isinstance(source, PointSource):
-            txid = source.txid(row)
-        elif key[0] == "ltxfile" and points is not None and points.has(int(key[3])):
-            txid = int(key[3])
-        return "" if txid is None else f"{txid:016x}"
-
-    def _transaction_of_frame(self, source: FrameSource, key: Key, frame: int) -> str:
-        """The position of the end of the transaction that holds a frame, "" after the last commit."""
-        import numpy as np
-
-        transactions = source.frames.transactions
-        at = int(np.searchsorted(transactions.last_frame, frame))
-        if at >= len(transactions):
-            return f"{int(key[2]):08x}"
-        return f"{key[1]}/{int(key[2]):08x}:{int(transactions.end_offset[at])}"
 
     # checking and cleaning
 
@@ -251,7 +182,7 @@ class Browser(BrowserView):
 
     def _say_if_it_leads_nowhere(self) -> None:
         if why_not := keys.BY_ID["open_row"].why_not(self.situation()):
-            self.app.say(why_not, severity="warning")
+            self.app.say(why_not, severity="warning", kind="why")
 
     def situation(self) -> Situation:
         return super().situation()._replace(leads=self.pane != "detail" or self.going.row_leads())
@@ -335,73 +266,17 @@ class Browser(BrowserView):
 
     def do_copy(self) -> None:
         from litetui.tui.screens.copy_menu import CopyMenu
+        from litetui.tui.standing import copyable
 
-        self.app.push_screen(CopyMenu(self.copyable()))
-
-    def copyable(self) -> list[tuple[str, str]]:
-        """What can be copied here: a name and the text."""
-        from litetui.tui.ltx.view import shows_ltx
-
-        found: list[tuple[str, str]] = []
-        if self.pane in ("jobs", "log"):
-            found += self._copyable_of_jobs()
-        start = self.restore_start()
-        if self.view is not None and shows_ltx(self.view, self.shown_key):
-            found += self._copyable_ltx(start.target)
-        elif "/" in start.target:
-            found.append(("position", start.target))
-        elif start.target:
-            found.append(("TXID" if len(start.target) == 16 else "index", start.target))
-        newest = self.view.newest if self.view is not None and self.view.ltx is None else None
-        if generation := start.generation or (newest.name if newest is not None else ""):
-            found.append(("generation", generation))
-        found.append(("replica", self.app.path or ""))
-        if self.app.database:
-            found.append(("database", self.app.database))
-        if self.app.path:
-            found.append(("command", command_for(self.app.path or "", self.shown_key)))
-        if self.stop in ("detail", "jobs", "log"):
-            table = {"jobs": self.jobs_pane.table, "log": self.log_pane.table}.get(self.pane, self.table)
-            if table.row_count:
-                with utc_clocks():
-                    cells = table.source.cells(table.cursor)
-                row = "\t".join(cell if isinstance(cell, str) else cell[0] for cell in cells)
-                found.append(("row", row))
-        return found
-
-    def _copyable_of_jobs(self) -> list[tuple[str, str]]:
-        """The job under the cursor, or the line of the log and all that are shown."""
-        if self.pane == "log":
-            lines = self.log_pane.book.shown
-            line = [("message", self.log_pane.line.text)] if self.log_pane.line is not None else []
-            return line + ([("all lines", log_text(lines, self.settings.now_ns()))] if lines else [])
-        job = self.jobs_pane.job_of(self.app.runner.jobs)
-        if job is None:
-            return []
-        found = [("job's command", job.command)] if job.command else []
-        return found + ([("output", job.output)] if job.output else [])
-
-    def _copyable_ltx(self, txid: str) -> list[tuple[str, str]]:
-        from litetui.tui.ltx.sources import LTXFileSource
-        from litetui.tui.ltx.view import file_of
-
-        found = [("TXID", txid)] if txid else []
-        ltx, key, row = self.view.ltx if self.view is not None else None, self.shown_key, self.table.base_row
-        source = base_of(self.table.source)
-        info = None
-        if self.pane == "detail" and row is not None and isinstance(source, LTXFileSource):
-            info = source.table[source.at(row)]
-        elif ltx is not None and key[0] == "ltxfile" and (level := ltx.level(int(key[1]))) is not None:
-            info = file_of(level, key)
-        if ltx is not None and info is not None:
-            found.append(("path", f"{ltx.replica.path}/{ltx.replica.file_path(info)}"))
-        return found
+        self.app.push_screen(CopyMenu(copyable(self)))
 
     def do_export(self) -> None:
         self.rows.export()
 
     def do_save(self) -> None:
-        self.rows.save(self.copyable())
+        from litetui.tui.standing import copyable
+
+        self.rows.save(copyable(self))
 
     def do_open(self) -> None:
         self.app.opening.ask()

@@ -11,12 +11,13 @@ from collections.abc import Hashable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from textual import getters, on
+from textual import events, getters, on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
+from textual.widgets._toast import ToastRack
 
 from litetui.errors import LitetuiError
 from litetui.jobs.job import Job
@@ -106,8 +107,15 @@ class BrowserView(Screen[None]):
         yield self.log_pane
         yield self.footer_bar
 
+    async def on_event(self, event: events.Event) -> None:
+        """When it comes to be shown for the first time, everything on it has just been styled."""
+        if isinstance(event, events.ScreenResume) and not self.stack_updates:
+            event.refresh_styles = False
+        await super().on_event(event)
+
     def on_mount(self) -> None:
         self.tree_view.focus()
+        self.screen_layout_refresh_signal.subscribe(self, self._laid_out, immediate=True)
         self.set_interval(1.0, self.tick)
         self.set_interval(ROOM_SECONDS, self.attention.look_at_room)
         self.tick()
@@ -119,6 +127,11 @@ class BrowserView(Screen[None]):
     @property
     def table(self) -> VirtualTable:
         return self.detail_pane.table
+
+    @property
+    def table_in_focus(self) -> VirtualTable:
+        """The table of the pane that is active; the tree's is the one of the details."""
+        return {"jobs": self.jobs_pane.table, "log": self.log_pane.table}.get(self.pane, self.table)
 
     @property
     def narrow(self) -> bool:
@@ -153,7 +166,7 @@ class BrowserView(Screen[None]):
     def show_primary(self, primary: PrimaryView) -> None:
         """The database was looked at again, and the replica is as it was."""
         if self.view is not None:
-            self.view, self.trouble = replace(self.view, primary=primary), None
+            self.view, self.trouble = replace(self.view, primary=primary, taken_ns=self.settings.now_ns()), None
             self.tick()
 
     def show_trouble(self, error: LitetuiError) -> None:
@@ -337,6 +350,7 @@ class BrowserView(Screen[None]):
         self.table.show(tab.source, same=same and was_there, place=place)
         self.tell_tabs()
         self.tell_row()
+        self.timeline.use_room()
         self.refresh_footer()
 
     def leave_place(self) -> None:
@@ -389,6 +403,14 @@ class BrowserView(Screen[None]):
     def on_resize(self) -> None:
         self.arrange_panes()
         self.tick()
+
+    def _laid_out(self, _: Screen[None]) -> None:
+        """Toasts stand above the jobs and the log, which tell the same and more. The timeline's text is there where the
+        table leaves room for it."""
+        below = 1 + self.jobs_pane.size.height + self.log_pane.size.height
+        for rack in self.query_children(ToastRack):
+            rack.styles.margin = (0, 0, below if below < self.size.height // 2 else 1, 0)
+        self.timeline.use_room()
 
     def arrange_panes(self) -> None:
         """One pane where it is narrow or zoomed, else all."""
@@ -493,7 +515,6 @@ class BrowserView(Screen[None]):
 
     def situation(self) -> Situation:
         """What actions depend on."""
-        table = {"jobs": self.jobs_pane.table, "log": self.log_pane.table}.get(self.pane, self.table)
         job, line = self.job_at_cursor(), self.tree_view.line
         return Situation(
             pane=self.pane,
@@ -503,7 +524,7 @@ class BrowserView(Screen[None]):
             replicating=self.app.writing.running is not None,
             generations=len(self.view.generations) if self.view else 0,
             readonly=self.settings.readonly,
-            table_rows=len(table.source),
+            table_rows=len(self.table_in_focus.source),
             filtered=bool(self.filter_text) or (self.pane == "log" and self.log_pane.filtered),
             branch=line is not None and line.branch,
             inside=line is not None and (line.open or line.depth > 0),
@@ -530,11 +551,10 @@ class BrowserView(Screen[None]):
 
     def act(self, action_id: str) -> None:
         """Do an action of the table, or say why it is not possible."""
-        self._line_changed()  # keys that come together: the line under the cursor counts, not the one before
         action = BY_ID[action_id]
         why_not = action.why_not(self.situation())
         if why_not:
-            self.app.say(why_not, severity="warning")
+            self.app.say(why_not, severity="warning", kind="why")
             return
         if action.act:
             widget = self.widget_of(self.stop)  # a click finds the focus in a filter's field

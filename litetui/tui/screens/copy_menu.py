@@ -11,7 +11,7 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from litetui.tui.screens.dialog import Dialog
-from litetui.tui.textutil import clean
+from litetui.tui.textutil import in_a_line
 
 
 class CopyMenu(Dialog[tuple[str, str]]):
@@ -31,7 +31,8 @@ class CopyMenu(Dialog[tuple[str, str]]):
 
     def body(self) -> ComposeResult:
         width = max(len(name) for name, _ in self.texts) + 2
-        lines = [f"{name:<{width}}{clean(text.replace(chr(9), '  '))}" for name, text in self.texts]
+        cut = self.app.settings.glyphs.cut
+        lines = [f"{name:<{width}}{in_a_line(text, cut)}" for name, text in self.texts]
         yield OptionList(*(Option(Content(line)) for line in lines), compact=True)
 
     def on_mount(self) -> None:

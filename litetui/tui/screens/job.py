@@ -115,7 +115,7 @@ class JobScreen(Dialog[None]):
 
     def action_cancel(self) -> None:
         if why_not := reasons.cancel(Situation(job_state=self.job.state.value)):
-            self.app.say(why_not, severity="warning")
+            self.app.say(why_not, severity="warning", kind="why")
         else:
             self.app.cancel(self.job)
 

@@ -26,13 +26,14 @@ from litetui.tui.findings import (
 )
 from litetui.tui.keys import BY_ID, Action
 from litetui.tui.messages import JobChanged, JobsMoved
+from litetui.tui.naming import remedy
 from litetui.tui.reasons import Situation
 from litetui.tui.screens.copy_menu import CopyMenu
 from litetui.tui.screens.dialog import NARROW_HEIGHT, NARROW_WIDTH
 from litetui.tui.screens.export import ExportDialog, report_export
 from litetui.tui.screens.help import HelpScreen
 from litetui.tui.screens.restore import RestoreDialog, Start
-from litetui.tui.textutil import clean, cut_end, cut_path
+from litetui.tui.textutil import clean, cut_end, cut_path, short_times
 from litetui.tui.tree_line import LTX
 from litetui.tui.widgets.bars import Footer, Line, content
 from litetui.tui.widgets.row_view import RowView, Span
@@ -123,6 +124,7 @@ class ReportScreen(Screen[None]):
         path = cut_path(clean(self.report.path), self.app.size.width - cell_len(age) - 16, self.settings.glyphs.cut)
         self.head.say((" Validation ", "bold $text-primary"), (path, "bold"), (f"  {age}", ""))
         text, status = verdict(self.report, self.settings.glyphs)
+        text = short_times(text, now)
         self.query_one("#verdict", Static).update(content((text, f"bold $text-{status}" if status else "bold")))
         self.query_one("#checked", Static).update(self._facts())
         at = self.situation()
@@ -136,11 +138,14 @@ class ReportScreen(Screen[None]):
             parts.append((f"\nlive database: {live.words}", status))
         one = self.generation
         if one is not None and one.windows:
-            parts.append(("\nrestores: ", "$foreground-muted"))
+            what = "names complete" if self.report.depth == "names" else "restores"
+            parts.append((f"\n{what}: ", "$foreground-muted"))
             parts.append((window_words(one, self.settings.now_ns(), self.settings.glyphs.between), ""))
         if one is not None and (words := self._clean_words(one)):
             parts.append((f"\n{words}", "$text-warning"))
-        return Content.assemble(*((clean_lines(text), style) if style else clean_lines(text) for text, style in parts))
+        now = self.settings.now_ns()
+        told = [(clean_lines(short_times(text, now)), style) for text, style in parts]
+        return Content.assemble(*((text, style) if style else text for text, style in told))
 
     def _clean_words(self, one: GenerationReport) -> str:
         """What is known of the last state that SQLite finds in order."""
@@ -155,7 +160,8 @@ class ReportScreen(Screen[None]):
     @on(RowView.Highlighted, "#findings")
     def _tell_row(self) -> None:
         row, finding = self.row, self.finding
-        words = [(text, "") for text in row.whole] if row is not None else []
+        now = self.settings.now_ns()
+        words = [(short_times(text, now), "") for text in row.whole] if row is not None else []
         if finding is not None and finding.path and not self.narrow:
             words.append((relative(finding.path), ""))
         self.row_note.tell([], words)
@@ -211,7 +217,7 @@ class ReportScreen(Screen[None]):
         """Do an action of the table, or say why it is not possible."""
         action: Action = BY_ID[action_id]
         if why_not := action.why_not(self.situation()):
-            self.app.say(why_not, severity="warning")
+            self.app.say(why_not, severity="warning", kind="why")
         else:
             getattr(self, f"do_{action_id.removeprefix('report_')}")()
 
@@ -258,8 +264,11 @@ class ReportScreen(Screen[None]):
         self.app.push_screen(ExportDialog(report_export(self.report)))
 
     def do_copy(self) -> None:
-        found = [("finding", finding_text(self.finding))] if self.finding is not None else []
-        found += [("step", self.row.step)] if self.row is not None and self.row.step else []
+        step = self.row.step if self.row is not None else ""
+        command = remedy(self.finding.hint if self.finding is not None else step)
+        found = [("remedy", command)] if command else []
+        found += [("finding", finding_text(self.finding))] if self.finding is not None else []
+        found += [("step", step)] if step else []
         found += [("path", self.finding.path)] if self.finding is not None and self.finding.path else []
         one = self.generation
         if one is not None and one.restorable_to is not None:

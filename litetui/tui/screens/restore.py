@@ -279,10 +279,14 @@ class RestoreDialog(Dialog[None]):
     def _run(self, plan: AnyPlan) -> None:
         output, check = self.output, self.query_one("#check", Choice).value
 
-        def work(report: Reporter, cancel: CancelToken) -> RestoreResult[Any]:
-            from litetui.ops.restore import run
+        database = self.app.database
+        known: Any = plan  # of either kind
 
-            return run(plan, output, integrity_check=check, report=report, cancel=cancel)
+        def work(report: Reporter, cancel: CancelToken) -> RestoreResult[Any]:
+            from litetui.ops.restore import beside, run
+
+            result = run(known, output, integrity_check=check, report=report, cancel=cancel)
+            return beside(result, database) if database else result
 
         job = Job(
             "restore",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from litetui.jobs.progress import CancelToken
 from litetui.replica.types import SnapshotInfo
-from litetui.tui.checks import Checks
+from litetui.tui.checks import Checks, until_of
 from litetui.tui.evidence import badge
 from litetui.tui.tables.matching import clock_holds, decimal_holds, hex_holds
 from litetui.tui.tables.sources import Cell, Clock, Column, Source
@@ -53,7 +53,9 @@ class GenerationSource(Source):
         said = badge(one, self.checks.get(one.name), now)
         verdict: Cell = ("names complete", "") if said.glyph == "unchecked" else (said.words[-1], said.status)
         if not one.survey.restorable:
-            verdict = (one.survey.why_not, "error")
+            until_ns, _ = until_of(one, self.checks.get(one.name))
+            upto = "" if until_ns is None else f"to {format_clock(until_ns, now, millis=False)}, "
+            verdict = (upto + (said.words[-1] if upto else one.survey.why_not), "error")
         elif one.name in self.checks and said.glyph != "unchecked":
             verdict = (said.words[1], said.status)
         return (

@@ -11,7 +11,8 @@ from litetui.errors import LitetuiError
 from litetui.tui.tables.arranged import base_of
 from litetui.tui.tree_line import LTX, Key, generation_of
 from litetui.tui.watching import MOST_SECONDS, SHARE
-from litetui.tui.widgets.timeline import TimelineView
+from litetui.tui.widgets.timeline import HIGH, TimelineView
+from litetui.tui.widgets.virtual_table import EmptySource
 
 if TYPE_CHECKING:
     from litetui.ops.restore import AnyPlan
@@ -187,6 +188,15 @@ class TimelineDesk:
         """Show it where there is something to show, and room for it, or it is wanted."""
         room = self.browser.size.height >= LOW_HEIGHT
         self.view.display = self.there and (room or self.wanted)
+
+    def use_room(self) -> None:
+        """Show the text of the cursor where the rows of the table leave room for it; while they are still being read,
+        it stays as it is."""
+        table = self.browser.table
+        if not self.view.display or isinstance(table.source, EmptySource):
+            return
+        free = self.view.size.height + table.size.height - table.header_lines - table.row_count
+        self.view.take_room(free >= HIGH)
 
 
 def _scope(view: ReplicaView, key: Key) -> Scope:

@@ -13,7 +13,7 @@ from textual.scrollbar import ScrollBarRender
 from textual.widget import Widget
 
 from litetui.tui.glyphs import Glyphs
-from litetui.tui.keys import Action
+from litetui.tui.keys import Action, footer_place
 from litetui.tui.textutil import clean, cut_end, cut_path
 
 Part = tuple[str, str]  # text, style (a theme variable such as "$foreground-muted", or "")
@@ -164,7 +164,8 @@ class Footer(Widget):
         self._told: list[tuple[str, bool]] = []
 
     def tell(self, actions: Sequence[Action], why_not: Callable[[Action], str]) -> None:
-        """Show actions, the most important first; those of rank 0 keep their place at the end."""
+        """Show actions, given the most important first: those of rank 0 always, the others as long as there is room.
+        What is not possible now takes what room is left, behind all that is."""
         self.actions, self.why_not = actions, why_not
         told = [(action.id, not why_not(action)) for action in actions]
         if told != self._told:  # this comes every second
@@ -172,18 +173,19 @@ class Footer(Widget):
             self.refresh()
 
     def render(self) -> Content:
-        fixed = [action for action in self.actions if action.rank == 0]
-        room = self.size.width - 1 - sum(_width(action) for action in fixed)
-        shown = []
-        for action in self.actions:
+        possible_of = {action.id: not self.why_not(action) for action in self.actions}
+        shown = [action for action in self.actions if action.rank == 0]
+        room = self.size.width - 1 - sum(_width(action) for action in shown)
+        for action in sorted(self.actions, key=lambda one: not possible_of[one.id]):
             if action.rank and _width(action) <= room:
                 room -= _width(action)
                 shown.append(action)
+        shown.sort(key=lambda one: (one.rank != 0 and not possible_of[one.id], footer_place(one)))
         parts: list[Part] = [(" ", "")]
         self._places = []
         x = 1
-        for action in [*shown, *fixed]:
-            possible = not self.why_not(action)
+        for action in shown:
+            possible = possible_of[action.id]
             parts.append((action.shown_key, "$text-primary bold" if possible else "$foreground-disabled"))
             parts.append((f" {action.label}  ", "" if possible else "$foreground-disabled"))
             self._places.append((x, x + _width(action), action.id))

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from litetui.tui.timeline.picture import Picture, Range
     from litetui.tui.timeline.points import Spot
 
+LOW, HIGH = 3, 5  # rows of the picture, and with the cursor's text
 ROOMY_HEIGHT = 40  # rows of the terminal from which on the text is always there
 MARGIN = 21  # cells to the right of the picture: "peak 999.9 MB/340 ms"
 _STYLES = {"": "", "muted": "$foreground-muted", "strong": "bold"}
@@ -59,6 +60,7 @@ class TimelineView(Widget, can_focus=True):
         self.cursor = -1
         self.shown: Range | None = None  # None: all of it
         self.way: tuple[Note, ...] = ()
+        self._room = False
         self._drawn: tuple[object, Picture] | None = None
 
     # what is shown
@@ -115,7 +117,13 @@ class TimelineView(Widget, can_focus=True):
     @property
     def roomy(self) -> bool:
         """Whether the cursor's text is in sight."""
-        return self.has_focus or self.app.size.height >= ROOMY_HEIGHT
+        return self.has_focus or self._room or self.app.size.height >= ROOMY_HEIGHT
+
+    def take_room(self, room: bool) -> None:
+        """`room`: there is room for the cursor's text."""
+        if room != self._room:
+            self._room = room
+            self.refresh(layout=True)
 
     def _full(self, timeline: Timeline, now: int | None = None) -> Range:
         from litetui.tui.timeline.picture import whole
@@ -202,7 +210,7 @@ class TimelineView(Widget, can_focus=True):
         return max(10, self.size.width - MARGIN)
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        return 5 if self.roomy else 3
+        return HIGH if self.roomy else LOW
 
     def render(self) -> Content:
         timeline = self.timeline

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Sequence
 from litetui.jobs.job import Job, State
 from litetui.tui.glyphs import Glyphs
 from litetui.tui.tables.sources import Cell, Clock, Column, Source
-from litetui.tui.textutil import cut_end
+from litetui.tui.textutil import cut_end, short_times
 from litetui.tui.work.replication import ReplicateJob
 from litetui.units import counted, format_age, format_duration, format_size
 
@@ -19,10 +19,10 @@ NS = 1_000_000_000
 
 def state_glyph(job: Job, glyphs: Glyphs) -> str:
     """The glyph of a job's state; one that is done and has found damage has that one's."""
-    from litetui.tui.work.report import alarm_of
+    from litetui.tui.work.report import alarm_of, by_names
 
     glyph: str = getattr(glyphs, job.state.value)
-    return glyphs.damaged if alarm_of(job) else glyph
+    return glyphs.damaged if alarm_of(job) else glyphs.unchecked if by_names(job) else glyph
 
 
 def progress_text(job: Job, glyphs: Glyphs, now_ns: int) -> str:
@@ -37,7 +37,7 @@ def progress_text(job: Job, glyphs: Glyphs, now_ns: int) -> str:
         if job.state is not State.DONE:
             return end_words(job)
         words = outcome(job)
-        return f"done in {format_duration(job.duration_ns)}" + (f": {words}" if words else "")
+        return f"done in {format_duration(job.duration_ns)}" + (f": {short_times(words, now_ns)}" if words else "")
     if isinstance(job, ReplicateJob):
         return job.words(now_ns)[0]
     progress = job.progress
@@ -62,11 +62,11 @@ def progress_text(job: Job, glyphs: Glyphs, now_ns: int) -> str:
 
 def job_status(job: Job) -> str:
     """The status of a job's row, "" where there is nothing to say."""
-    from litetui.tui.work.report import alarm_of
+    from litetui.tui.work.report import alarm_of, by_names
 
     if isinstance(job, ReplicateJob) and not job.state.ended:
         return job.words(0)[1]
-    if alarm := alarm_of(job):
+    if (alarm := alarm_of(job)) or by_names(job):
         return alarm
     return STATUS.get(job.state, "success" if job.state is State.DONE else "")
 

@@ -15,6 +15,11 @@ LEVELS = ("debug", "info", "warning", "error")
 STYLES = {"error": "error", "warning": "warning", "debug": "muted"}
 
 
+def name(line: LogLine) -> str:
+    """What a line is of: a job, or with the number 0 something that is none."""
+    return f"{line.kind} {line.job_id}" if line.job_id else line.kind
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Which lines are shown: of this level and worse, of one job (0: all), with this text (`!text`: without it)."""
@@ -30,7 +35,7 @@ class Wanted:
         words = self.text.removeprefix("!").casefold().split()
         if not words:
             return True
-        text = f"{line.kind} {line.job_id} {line.level} {line.text}".casefold()
+        text = f"{name(line)} {line.level} {line.text}".casefold()
         return all(word in text for word in words) != self.text.startswith("!")
 
     @property
@@ -99,7 +104,7 @@ class LogSource(Source):
         style = STYLES.get(one.level, "")
         return (
             (format_clock(one.at_ns, self.now_ns()), "muted"),
-            f"{one.kind} {one.job_id}",
+            name(one),
             (one.level, style),
             (one.text, style),
         )
@@ -115,6 +120,4 @@ class LogSource(Source):
 def log_text(lines: Iterable[LogLine], now_ns: int) -> str:
     """Lines as they are copied: their clocks are UTC, whatever those of the screen are."""
     with utc_clocks():
-        return "\n".join(
-            f"{format_clock(one.at_ns, now_ns)} {one.kind} {one.job_id} {one.level}: {one.text}" for one in lines
-        )
+        return "\n".join(f"{format_clock(one.at_ns, now_ns)} {name(one)} {one.level}: {one.text}" for one in lines)

@@ -13,7 +13,6 @@ from litetui.errors import LitetuiError, PrimaryError
 from litetui.jobs.job import Job, Mode
 from litetui.jobs.job import State as JobState
 from litetui.jobs.progress import CancelToken, Reporter
-from litetui.tui.work.write_plan import replicate_command
 from litetui.units import NS, format_age, format_size, parse_duration
 
 if TYPE_CHECKING:
@@ -37,6 +36,8 @@ class ReplicateJob(Job):
         self, database: str, replica: str, *, every: str = "", now_ns: Callable[[], int] = time.time_ns
     ) -> None:
         """`every`: how often the replica is compared with the database, as in "24h"; "": never."""
+        from litetui.tui.work.write_plan import replicate_command
+
         super().__init__(
             "replicate",
             self._replicate,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from litetui.jobs.job import Job, State
 from litetui.tui.ltx.preview import is_ltx_plan
 from litetui.tui.owning import OwnersJob
+from litetui.tui.sentences import said
 from litetui.tui.textutil import clean
 from litetui.tui.work.replication import ReplicateJob
 from litetui.tui.work.validation import ValidateJob
@@ -35,7 +36,7 @@ def outcome(job: Job) -> str:
         return f"up to {at.pos.short}, {format_size(at.wal_bytes)} written"
     if job.kind == "validate":
         report: Report = job.result
-        return report.sentence()
+        return said(report)
     if job.kind == "clean-point":
         found: CleanPoint = job.result
         return found.words
@@ -86,8 +87,16 @@ def verdict_of(job: Job) -> str:
     if report.live is not None and report.live.status == "mismatch":
         return "differs from the database"
     if report.verdict != "damaged":
-        return {"unrestorable": "nothing restores", "unknown": "not all could be read"}.get(report.verdict, "ok")
+        sound = "ok" if report.depth != "names" else "names complete"
+        return {"unrestorable": "nothing restores", "unknown": "not all could be read"}.get(report.verdict, sound)
+    if report.default is not None and report.default.around:
+        return "damaged, latest restores by last-good alone"
     return "damaged, latest restores" if report.latest_restores else "damaged, latest does not restore"
+
+
+def by_names(job: Job) -> bool:
+    """Whether a job that is done is a validation that opened no file: no success of it is one of the bytes."""
+    return job.kind == "validate" and job.state is State.DONE and job.result.depth == "names"
 
 
 def alarm_of(job: Job) -> str:
@@ -158,10 +167,10 @@ def end_words(job: Job) -> str:
     words = f"{job.state.value} after {format_duration(job.duration_ns)}"
     if job.error is None:
         return words
-    said = str(job.error)
+    why = str(job.error)
     if job.state is State.CANCELLED:
-        said = said.removeprefix("cancelled").removeprefix(": ").strip()
-    return f"{words}: {said}" if said else words
+        why = why.removeprefix("cancelled").removeprefix(": ").strip()
+    return f"{words}: {why}" if why else words
 
 
 def end_toast(job: Job) -> tuple[str, Severity]:

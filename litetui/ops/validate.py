@@ -308,7 +308,8 @@ class _Validation:
         if span is not None:
             if not names.restorable:
                 last = int(points_of(table, snapshots)[1][-1])
-            start, end = Pos(self._generation, snapshots[0].index, 0), Pos(self._generation, last, 0)
+            first = next(s.index for s in snapshots if s.size > 0)
+            start, end = Pos(self._generation, first, 0), Pos(self._generation, last, 0)
             windows = (Window(start, end, span.start_ns, span.end_ns),)
         latest = None if names.restorable or unreadable else False
         return GenerationReport(

@@ -235,7 +235,8 @@ def warnings(watch: Watch) -> list[str]:
 
 
 def _how_to_stop(replicators: tuple[Replicator, ...], takeover: bool) -> str:
-    ways = ["systemctl stop litestream"] if any(r.name == LITESTREAM for r in replicators) else []
+    theirs = any(r.name == LITESTREAM for r in replicators)
+    ways = ["systemctl stop litestream" if theirs else "quit it where it runs"] if replicators else []
     pids = [str(r.pid) for r in replicators if r.pid]
     ways += [f"kill {' '.join(pids)}"] if pids else []
     hint = f"stop it first{': ' if ways else ''}{', or '.join(ways)}"
@@ -378,7 +379,7 @@ def _taken(pid: int, path: str) -> PrimaryError:
     if pid == os.getpid():
         hint = "this litetui itself works on it: wait until that job is done, or cancel it"
     else:
-        hint = f"wait until it is done, or stop it first{f': kill {pid}' if pid else ''}"
+        hint = f"wait until it is done, or quit it where it runs{f', or kill {pid}' if pid else ''}"
     who = Replicator("litetui", "", pid)
     return PrimaryError("lock the meta folder", f"{who} is at work on this database", path=path, hint=hint)
 

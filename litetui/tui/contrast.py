@@ -17,6 +17,8 @@ FILLED = {"block-cursor-background": "block-cursor-foreground", "error": "button
 def readable(variables: dict[str, str]) -> dict[str, str]:
     """The theme variables with the text colours that litetui uses mended, and what is filled with a colour."""
     variables = {"foreground-disabled": variables["foreground-muted"], **variables}
+    if variables["background"].startswith("ansi_"):  # its blue is hard to read on black; what has it is bold as well
+        return {**variables, "text-primary": "ansi_default"}
     try:
         grounds = [Color.parse(variables[name]) for name in TEXT_ON]
         focused = Color.parse(variables["primary-muted"])

@@ -19,6 +19,7 @@ from litetui.ops.verdict import LiveCheck, Report
 from litetui.tui.screens.report import ReportScreen
 from litetui.tui.screens.restore import RestoreDialog
 from litetui.tui.screens.validate import ValidateDialog
+from litetui.tui.timeline.points import beside_words
 from litetui.tui.tree_line import Key, Line
 from litetui.tui.work.validation import ValidateJob
 from tests.ltx_encode import encode
@@ -189,6 +190,11 @@ async def test_a_way_around_the_damage(made: Maker) -> None:
         assert ui.app.runner.jobs[-1].command.endswith("--to-last-good")
         await ui.press("escape")
         assert "validate damaged, latest restores by last-good alone" in ui.screen_text
+        timeline = ui.app.browser.timeline.view.timeline
+        assert timeline is not None
+        words = beside_words(timeline, len(timeline) - 1)
+        assert words is not None
+        assert words[0].endswith("later states do not restore; last-good goes on to the latest")
         assert headline(ui) == (
             "damaged: a plain restore fails, last-good restores the latest; checked 0 s ago",
             BAD_STYLE,

@@ -186,10 +186,10 @@ def sgr(raw: bytes) -> set[int]:
 
 def test_no_color_writes_no_colour(golden: Golden) -> None:
     with terminal(str(golden("v03-dmg-gap-middle-index")), environ={"NO_COLOR": "1"}) as one:
-        one.until("latest does not restore: WAL 00000002 is missing")
-        text = one.until("⊘ 37a3dba")
+        one.until("latest does not restore; names complete to 22 Nov 20:55:30Z")
+        text = one.until("✗ 37a3dba")
         lines = text.splitlines()
-        row = next(number for number, line in enumerate(lines) if "⊘ 37a3dba" in line)
+        row = next(number for number, line in enumerate(lines) if "✗ 37a3dba" in line)
         pane = next(number for number, line in enumerate(lines) if "1 Generations" in line)
         assert one.screen.buffer[row][4].reverse  # the cursor
         assert one.screen.buffer[pane][1].reverse  # the pane with the focus
@@ -203,7 +203,7 @@ def test_no_color_writes_no_colour(golden: Golden) -> None:
 @pytest.mark.parametrize("term", ["xterm", "screen"])
 def test_sixteen_colours_are_those_of_the_terminal(golden: Golden, term: str) -> None:
     with terminal(str(golden("v03-dmg-gap-middle-index")), environ={"TERM": term, "COLORTERM": ""}) as one:
-        text = one.until("latest does not restore: WAL 00000002 is missing")
+        text = one.until("latest does not restore; names complete to 22 Nov 20:55:30Z")
         column = text.splitlines()[0].index("latest does not")
         assert one.screen.buffer[0][column].fg == "red"
         assert one.screen.buffer[0][column].bg == "default"

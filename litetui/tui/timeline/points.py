@@ -238,8 +238,10 @@ def beside_words(timeline: Timeline, point: int) -> Note | None:
 
 
 def _further(track: Track, local: int) -> str:
-    """Where the last good position lies inside a damaged file, behind the last point that is the end of one."""
+    """Where the last good state lies behind the last point: inside a damaged file, or by LTX files around one."""
     check, item = track.check, int(track.point_item[local])
+    if check is not None and check.report.around:
+        return "; last-good goes on to the latest"
     to = check.report.restorable_to if check is not None and check.read_bytes else None
     if to is None or item < 0 or ltx_of(track) is not None:
         return ""

@@ -139,7 +139,7 @@ def options(doc: str | None, cases: Collection[str], version: str) -> Options:
 
 
 def replicas(
-    asked: Options, cases: Mapping[str, Case], make: Callable[[Case, Path, str, float], None]
+    asked: Options, cases: Mapping[str, Case], make: Callable[[Case, Path, str, float], object]
 ) -> Iterator[tuple[str, Path]]:
     """The name and the folder of each case that is asked for, its replica in it: made where it is not there yet."""
     with asked.folder() as base:

@@ -28,7 +28,7 @@ class Terminal:
         if self.pid == 0:
             os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else litetui is compiled at each start, which nobody pays
             os.environ.update({"TERM": "xterm-256color", "LANG": "C.UTF-8", **(environ or {})})
-            os.execvp(command[0], command)
+            os.execvp(command[0], list(command))
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
         self.text = ""
 
@@ -49,7 +49,7 @@ class Terminal:
             except OSError:
                 raise RuntimeError(f"it has ended: {self.text[-2000:]}") from None
 
-    def type(self, keys: str) -> None:
+    def press(self, keys: str) -> None:
         self.text = ""
         os.write(self.fd, keys.encode())
 

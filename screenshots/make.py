@@ -33,11 +33,12 @@ from litetui.ops import drill  # noqa: E402
 from litetui.ops.retention import planning  # noqa: E402
 from litetui.replica import detect  # noqa: E402
 from litetui.replica.types import Pos  # noqa: E402
-from litetui.tui import preview, write_plan  # noqa: E402
+from litetui.tui import preview  # noqa: E402
 from litetui.tui.app import LitetuiApp  # noqa: E402
 from litetui.tui.screens import restore  # noqa: E402
 from litetui.tui.screens.write import WriteDialog  # noqa: E402
 from litetui.tui.settings import Settings  # noqa: E402
+from litetui.tui.work import write_plan  # noqa: E402
 from tests.tui.fakes import DATABASE, StandingReplication, attached, new_generation_plan  # noqa: E402
 
 SHOWN_PATH = "/var/lib/litestream/app.db"

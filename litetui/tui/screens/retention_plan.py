@@ -138,7 +138,7 @@ class RetentionPlanDialog(Dialog["RetentionPlan | None"]):
     def _sources(self) -> list[tuple[str, Source]]:
         clock, plan = self.app.settings.now_ns, self.plan
         return [
-            ("By reason", RangeSource(self.seen.rows, self.app.settings.glyphs.between)),
+            ("By reason", RangeSource(self.seen.rows, self.app.settings.glyphs.between, clock)),
             (f"Deletes {self.count}", ItemSource(plan.delete, "nothing is deleted", clock)),
             (f"Keeps {len(plan.keep)}", ItemSource(plan.keep, "nothing stays", clock)),
         ]

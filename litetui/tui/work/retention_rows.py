@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from litetui.tui.tables.sources import Cell, Clock, Column, Source
+from litetui.tui.textutil import short_times
 from litetui.tui.timeline.axis import Bar, Span
 from litetui.tui.work.write_plan import Item
 from litetui.units import counted, format_age, format_clock, format_duration, format_size
@@ -57,9 +58,10 @@ class RangeSource(Source):
         Column("Why", 12, grow=True),
     )
 
-    def __init__(self, rows: Sequence[Range], dash: str) -> None:
+    def __init__(self, rows: Sequence[Range], dash: str, now_ns: Clock) -> None:
         self.rows = rows
         self.dash = dash
+        self.now_ns = now_ns
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -74,8 +76,12 @@ class RangeSource(Source):
             indexes,
             str(one.count),
             format_size(one.size),
-            (one.reason, "" if one.goes else "muted"),
+            (self.why(row), "" if one.goes else "muted"),
         )
+
+    def why(self, row: int) -> str:
+        """The whole reason, which the table may cut."""
+        return short_times(self.rows[row].reason, self.now_ns())
 
 
 class ItemSource(Source):
@@ -110,20 +116,22 @@ class ItemSource(Source):
             (format_age(one.created_ns, now), "muted"),
             one.generation,
             one.path.rpartition("/")[2],
-            (one.reason, "muted"),
+            (self.why(row), "muted"),
         )
+
+    def why(self, row: int) -> str:
+        """The whole reason, which the table may cut."""
+        return short_times(self.items[row].reason, self.now_ns())
 
     def key(self, row: int) -> Hashable:
         return self.items[row].path
 
 
 def why(source: Source, row: int | None) -> str:
-    """The whole reason of a row, which a table cuts."""
-    if row is None or not 0 <= row < len(source):
-        return ""
-    if isinstance(source, RangeSource):
-        return source.rows[row].reason
-    return source.items[row].reason if isinstance(source, ItemSource) else ""
+    """The whole reason of a row of either table."""
+    if isinstance(source, RangeSource | ItemSource) and row is not None and row < len(source):
+        return source.why(row)
+    return ""
 
 
 def bars(plan: RetentionPlan) -> list[Bar]:

@@ -7,6 +7,8 @@ import os
 import sys
 from collections.abc import Sequence
 
+from litetui.terminal import has_terminal
+
 
 def main() -> int:
     """Run the command line; the return value is the exit code."""
@@ -21,11 +23,6 @@ def main() -> int:
 def only_a_path(words: Sequence[str]) -> bool:
     """Whether the command line can be nothing but `litetui REPLICA`: then nobody waits for its parser."""
     return len(words) == 1 and os.sep in words[0] and not words[0].startswith("-")
-
-
-def has_terminal() -> bool:
-    """Whether there is one: keys come from stdin, the screen goes to stderr, what is said last to stdout."""
-    return sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()
 
 
 def _open(path: str) -> int:

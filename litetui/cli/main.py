@@ -12,6 +12,7 @@ import click
 from litetui import __version__
 from litetui.cli.common import PATH, as_json_option, print_json
 from litetui.errors import LitetuiError, UsageError
+from litetui.terminal import has_terminal
 from litetui.units import printable
 
 _EPILOG = """\b
@@ -79,8 +80,6 @@ def _open(ctx: click.Context, replica: str, readonly: bool, ascii_only: bool, da
 
 
 def _run_app(path: str | None, database: str | None, *, readonly: bool, ascii_only: bool, demo: bool) -> int:
-    from litetui.__main__ import has_terminal
-
     if not has_terminal():
         raise UsageError(
             "open the terminal UI",

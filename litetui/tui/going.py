@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from litetui.tui.tables.arranged import base_of
@@ -21,60 +23,48 @@ class Going:
     def __init__(self, browser: Browser) -> None:
         self.browser = browser
 
-    def row_leads(self) -> bool:
-        """Whether the row under the cursor leads anywhere, as `from_row` has it."""
+    def from_row(self) -> Callable[[], object] | None:
+        """What goes where the row under the cursor leads; None where it leads nowhere."""
         from litetui.tui.attention.rows import AttentionSource
         from litetui.tui.ltx.page_source import PageSource
         from litetui.tui.ltx.sources import LevelSource, LTXFileSource, PointSource
         from litetui.tui.tables.wal_sources import TransactionSource, WrittenPageSource
 
         browser = self.browser
-        leading = LevelSource | LTXFileSource | PointSource | AttentionSource
-        leading |= TransactionSource | PageSource | WrittenPageSource
-        if isinstance(base_of(browser.table.source), leading):
-            return True
-        return browser.tab in ("generations", "snapshots") or (browser.tab == "wal" and browser.shown_key[0] != "index")
-
-    def from_row(self) -> None:
-        """Go where the row under the cursor points to."""
-        from litetui.tui.attention.rows import AttentionSource
-        from litetui.tui.ltx.page_source import PageSource
-        from litetui.tui.ltx.sources import LevelSource, LTXFileSource, PointSource
-        from litetui.tui.tables.wal_sources import TransactionSource, WrittenPageSource
-
-        browser = self.browser
-        key, row = browser.table.key, browser.table.base_row
-        source = base_of(browser.table.source)
-        if row is None or browser.shown is None:
-            return
+        key, row, source = browser.table.key, browser.table.base_row, base_of(browser.table.source)
+        if row is None:
+            return None
         generation = generation_of(browser.shown_key)
+        reveal = browser.tree_view.reveal
         if isinstance(source, LevelSource):
-            browser.tree_view.reveal(("level", int(str(key))))
-        elif isinstance(source, LTXFileSource):
-            self._open_file(source.table[source.at(row)])
-        elif isinstance(source, PointSource):
-            self._open_file(source.view.table[int(source.points.row[source.at(row)])])
-        elif browser.tab == "generations":
-            browser.tree_view.reveal(("generation", str(key)))
-        elif browser.tab == "snapshots":
-            browser.tree_view.reveal(("snapshot", generation, int(str(key))))
-        elif browser.tab == "wal" and browser.shown_key[0] != "index" and (index := _index_of(key)) is not None:
-            browser.tree_view.reveal(("index", generation, index))
-        elif isinstance(source, AttentionSource):
-            browser.attention.open(source.entries[row])
-        elif isinstance(source, TransactionSource):
-            browser.owning.choose(browser.shown_key, row)
-            browser.place[(browser.shown_key, "pages")] = TOP
-            browser.tell_facts()
-            browser.pick_tab("pages")
-        elif isinstance(source, PageSource):
-            browser.owning.ask(browser.shown_key, 0)
-        elif isinstance(source, WrittenPageSource):
-            self.to_place(browser.shown_key, "frames", int(source.rows[row]))
+            return partial(reveal, ("level", int(str(key))))
+        if isinstance(source, LTXFileSource):
+            return partial(reveal, _line_of(source.table[source.at(row)]))
+        if isinstance(source, PointSource):
+            return partial(reveal, _line_of(source.view.table[int(source.points.row[source.at(row)])]))
+        if isinstance(source, AttentionSource):
+            return partial(browser.attention.open, source.entries[row])
+        if isinstance(source, TransactionSource):
+            return partial(self._to_pages, row)
+        if isinstance(source, PageSource):
+            return partial(browser.owning.ask, browser.shown_key, 0)
+        if isinstance(source, WrittenPageSource):
+            return partial(self.to_place, browser.shown_key, "frames", int(source.rows[row]))
+        if browser.tab == "generations":
+            return partial(reveal, ("generation", str(key)))
+        if browser.tab == "snapshots":
+            return partial(reveal, ("snapshot", generation, int(str(key))))
+        if browser.tab == "wal" and browser.shown_key[0] != "index" and (index := _index_of(key)) is not None:
+            return partial(reveal, ("index", generation, index))
+        return None
 
-    def _open_file(self, info: LTXInfo) -> None:
-        """An LTX file gets a line of the tree once it was opened."""
-        self.browser.tree_view.reveal(("ltxfile", info.level, info.min_txid, info.max_txid))
+    def _to_pages(self, transaction: int) -> None:
+        """The pages that a transaction writes."""
+        browser = self.browser
+        browser.owning.choose(browser.shown_key, transaction)
+        browser.place[(browser.shown_key, "pages")] = TOP
+        browser.tell_facts()
+        browser.pick_tab("pages")
 
     def to_ltx(self) -> None:
         """Go to the LTX files: the replica itself where they are all of it."""
@@ -111,6 +101,11 @@ class Going:
         if same and browser.shown is not None:
             browser.tab = ""  # the place that is left is not the one that is gone to
             browser.pick_tab(tab)
+
+
+def _line_of(info: LTXInfo) -> Key:
+    """An LTX file's line of the tree, which it gets once it was opened."""
+    return ("ltxfile", info.level, info.min_txid, info.max_txid)
 
 
 def _index_of(key: Any) -> int | None:

@@ -14,12 +14,11 @@ from litetui.jobs.job import Job
 from litetui.replica.types import Finding
 from litetui.tui.checks import Checks
 from litetui.tui.evidence import restore_damage
+from litetui.tui.looks import UNREADABLE
 from litetui.tui.ltx.evidence import met
 from litetui.tui.ltx.model import LTXKey, LTXView, ltx_key, row_of
 from litetui.tui.model import GenerationView, ReplicaView
 from litetui.tui.tree_line import LTX
-
-UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from litetui.tui.glyphs import ASCII, UNICODE, Glyphs
 
+if TYPE_CHECKING:
+    from textual.geometry import Size
+
+NARROW_WIDTH, NARROW_HEIGHT = 100, 30
 ANSI = "ansi-dark"  # its text and ground are those of the terminal, dark or light
 
 
@@ -30,6 +35,11 @@ def theme_of_terminal(environ: Mapping[str, str]) -> str:
         return ANSI
     few = Console(force_terminal=True, _environ=environ).color_system in (None, "standard")
     return ANSI if few else ""
+
+
+def is_narrow(size: Size) -> bool:
+    """Whether a screen has room for one pane at a time, and a dialog fills it."""
+    return size.width < NARROW_WIDTH or size.height < NARROW_HEIGHT
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,5 +82,8 @@ class _Terminal:
         with suppress(OSError, ValueError, termios.error):
             fd = sys.stderr.fileno()
             os.set_blocking(fd, False)
-            os.write(fd, _NORMAL_SCREEN)
+            try:
+                os.write(fd, _NORMAL_SCREEN)
+            finally:
+                os.set_blocking(fd, True)  # the shell writes to the same open file
             termios.tcsetattr(sys.stdin.fileno(), termios.TCSANOW, self._before)

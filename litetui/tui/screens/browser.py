@@ -177,15 +177,18 @@ class Browser(BrowserView):
 
     @on(RowView.Chosen, "#table")
     def _row_chosen(self) -> None:
-        self._say_if_it_leads_nowhere()
-        self.going.from_row()
+        go = self.going.from_row()
+        if go is not None:
+            go()
+        else:
+            self._say_if_it_leads_nowhere()
 
     def _say_if_it_leads_nowhere(self) -> None:
         if why_not := keys.BY_ID["open_row"].why_not(self.situation()):
             self.app.say(why_not, severity="warning", kind="why")
 
     def situation(self) -> Situation:
-        return super().situation()._replace(leads=self.pane != "detail" or self.going.row_leads())
+        return super().situation()._replace(leads=self.pane != "detail" or self.going.from_row() is not None)
 
     @on(RowView.Chosen, "#jobs")
     def _job_chosen(self) -> None:

@@ -30,6 +30,7 @@ from litetui.tui.messages import JobChanged, JobsMoved, LogLines
 from litetui.tui.naming import crumb
 from litetui.tui.owning import Owning
 from litetui.tui.reasons import Situation
+from litetui.tui.settings import is_narrow
 from litetui.tui.sight import Sight, lines
 from litetui.tui.tables.arranged import base_of
 from litetui.tui.tables.desk import TableDesk
@@ -56,7 +57,6 @@ if TYPE_CHECKING:
     from litetui.tui.primary import PrimaryView
 
 PANES = ("tree", "detail", "jobs", "log")
-NARROW_WIDTH, NARROW_HEIGHT = 100, 30
 
 
 class BrowserView(Screen[None]):
@@ -135,7 +135,7 @@ class BrowserView(Screen[None]):
 
     @property
     def narrow(self) -> bool:
-        return self.size.width < NARROW_WIDTH or self.size.height < NARROW_HEIGHT
+        return is_narrow(self.size)
 
     # the replica
 

@@ -16,13 +16,13 @@ from textual.widget import Widget
 from textual.widgets import Button, Static
 
 from litetui.jobs.progress import Reporter
+from litetui.tui.settings import is_narrow
 from litetui.tui.textutil import clean
 
 if TYPE_CHECKING:
     from litetui.tui.app import LitetuiApp
 
 Result = TypeVar("Result")
-NARROW_WIDTH, NARROW_HEIGHT = 100, 30
 
 
 class Dialog(ModalScreen[Result]):
@@ -59,7 +59,7 @@ class Dialog(ModalScreen[Result]):
         self.call_after_refresh(self.app.let_keys_through)
 
     def on_resize(self) -> None:
-        self.set_class(self.size.width < NARROW_WIDTH or self.size.height < NARROW_HEIGHT, "-narrow")
+        self.set_class(is_narrow(self.size), "-narrow")
 
     @property
     def closing(self) -> bool:

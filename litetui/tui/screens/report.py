@@ -29,10 +29,10 @@ from litetui.tui.messages import JobChanged, JobsMoved
 from litetui.tui.naming import remedy
 from litetui.tui.reasons import Situation
 from litetui.tui.screens.copy_menu import CopyMenu
-from litetui.tui.screens.dialog import NARROW_HEIGHT, NARROW_WIDTH
 from litetui.tui.screens.export import ExportDialog, report_export
 from litetui.tui.screens.help import HelpScreen
 from litetui.tui.screens.restore import RestoreDialog, Start
+from litetui.tui.settings import is_narrow
 from litetui.tui.textutil import clean, cut_end, cut_path, short_times
 from litetui.tui.tree_line import LTX
 from litetui.tui.widgets.bars import Footer, Line, content
@@ -107,7 +107,7 @@ class ReportScreen(Screen[None]):
 
     @property
     def narrow(self) -> bool:
-        return self.app.size.width < NARROW_WIDTH or self.app.size.height < NARROW_HEIGHT
+        return is_narrow(self.app.size)
 
     def on_resize(self) -> None:
         self.set_class(self.narrow, "-narrow")

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
+import lz4.frame
 import pytest
 
 from litetui.errors import NoSuchTargetError
@@ -156,9 +157,21 @@ def test_every_segments_time(live: Live, tmp_path: Path) -> None:
             args = ("-generation", live.generation, "-timestamp", format_time(ns))
             real = litestream(live, tmp_path, *args)
             if got != real:
-                # Real Litestream takes a snapshot that holds frames from after the time, and mixes two states.
-                assert _uses_an_earlier_snapshot(live, ns), row
+                # Real Litestream takes a snapshot that holds frames from after the time, and mixes two states; and
+                # when it is ended it may write a last segment over the one before, with which its restore goes wrong.
+                assert _uses_an_earlier_snapshot(live, ns) or _overlaps(live, row), row
     assert newest == max(live.states)[0]
+
+
+def _overlaps(live: Live, row: int) -> bool:
+    """Whether a segment begins before the one before it ends."""
+    table = live.replica.wals(live.generation)
+    if row == 0 or table.index[row] != table.index[row - 1]:
+        return False
+    index, offset = int(table.index[row]), int(table.offset[row - 1])
+    name = f"generations/{live.generation}/wal/{index:08x}_{offset:08x}.wal.lz4"
+    end = offset + len(lz4.frame.decompress(Path(live.replica.path, name).read_bytes()))
+    return end > int(table.offset[row])
 
 
 def _uses_an_earlier_snapshot(live: Live, ns: int) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from litetui.errors import DamageError, NoSuchTargetError
 from litetui.jobs.progress import CancelToken, Reporter
+from litetui.ops.others import restores_by_names
 from litetui.ops.plan import RestorePlan, choose_generation, plan
 from litetui.ops.settle import settle
 from litetui.ops.target import Target
@@ -29,6 +30,8 @@ def plan_anywhere(
     for name in names:
         try:
             found = plan(replica, Target(name, last_good=True))
+            if found.fault is not None and not restores_by_names(replica, name):
+                raise found.fault
             found = settle(found, *settle_with) if settle_with is not None else found
         except (DamageError, NoSuchTargetError) as error:
             first = first or error

@@ -71,7 +71,8 @@ class LTXPlan:
 
     def command(self, output: str, integrity_check: str = "quick") -> str:
         """The command line that does the same, the TXID resolved where it leads to the same."""
-        around = self.target.last_good and self.notes  # damage, which --txid does not go around
+        # Damage, which --txid does not go around; before the files are read it may lie anywhere.
+        around = self.target.last_good and (self.notes or not self.settled)
         target = ["--to-last-good"] if around else ["--txid", self.place]
         words = ["litetui", "restore", printable(self.source), "-o", printable(output), *target]
         words += [] if integrity_check == "quick" else ["--integrity-check", integrity_check]

@@ -21,23 +21,35 @@ def points_around(
 
 
 def other_generation(replica: FileReplica, generation: str) -> str:
-    """The newest other generation that may be restored, with the command for it."""
+    """Another generation that may be restored, with the command for it."""
     other = another(replica, generation)
     if other is None:
-        return "no other generation of this replica has a snapshot"
+        return "no other generation of this replica restores"
     name, complete = other
-    at = replica.generation_stats(name).updated_ns or 0
+    span = restorable.window(replica.wals(name), replica.snapshots(name), complete=complete)
+    at = span.end_ns if span is not None else 0
     words = ["litetui", "restore", printable(replica.path), "-o", "OUT", "--generation", name]
     words += [] if complete else ["--to-last-good"]
     return (
-        f"the newest other generation with a snapshot is {name}, which ends at {format_time(at)} "
+        f"another generation is {name}, which by its names restores to {format_time(at)} "
         f"({format_age(at, time.time_ns())}): {shlex.join(words)}"
     )
 
 
 def another(replica: FileReplica, generation: str) -> tuple[str, bool] | None:
-    """The newest other generation with a snapshot, and whether its latest state restores by its names."""
+    """The newest other generation whose latest state restores by its names (True), or else the newest of which
+    something does (False)."""
+    partly: str | None = None
     for name in replica.generations():
-        if name != generation and replica.snapshots(name):
-            return name, survey_generation(replica, name, time.time_ns()).restorable
-    return None
+        if name == generation or not replica.snapshots(name):
+            continue
+        if survey_generation(replica, name, time.time_ns()).restorable:
+            return name, True
+        if partly is None and restores_by_names(replica, name):
+            partly = name
+    return None if partly is None else (partly, False)
+
+
+def restores_by_names(replica: FileReplica, generation: str) -> bool:
+    """Whether something of a generation restores by its names."""
+    return restorable.window(replica.wals(generation), replica.snapshots(generation), complete=False) is not None

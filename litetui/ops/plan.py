@@ -13,9 +13,10 @@ import numpy as np
 
 from litetui.errors import DamageError, LitetuiError, NoSuchTargetError, UnreadableError
 from litetui.format import wal
+from litetui.ops import restorable
 from litetui.ops.others import other_generation, points_around
 from litetui.ops.target import Target
-from litetui.replica.catalog import SEGMENT, WALTable
+from litetui.replica.catalog import SEGMENT, WHOLE, WALTable
 from litetui.replica.file import FileReplica
 from litetui.replica.types import Pos, SnapshotInfo, TimeRange
 from litetui.units import format_size, format_time, printable
@@ -258,19 +259,27 @@ def plan_to(
     if not fits:
         raise _no_snapshot(replica, target, generation, index)
     snapshot = fits[-1]
+    sound = [s for s in fits if s.size]
+    if sound and not snapshot.size:  # it leads nowhere; an earlier one may
+        earlier = plan_to(replica, target, generation, index, row, sound[-1].index + 1)
+        if earlier.fault is None:
+            words = f"snapshot {snapshot.index:08x} does not serve (the file is empty): the way leads from "
+            return replace(earlier, notes=(*earlier.notes, f"{words}{sound[-1].index:08x}"))
     table = replica.wals(generation)
     rows = np.arange(len(table))
     taken = (table.index >= snapshot.index) & (rows <= row)
     whole_time = target.timestamp_ns is not None
     wals = one_form(replica, table.take(taken))
-    fault = None if not len(wals) else _gap(replica, generation, snapshot, wals)
+    fault = _faulty_file(replica, snapshot, wals)
+    if len(wals) and snapshot.size:
+        fault = _gap(replica, generation, snapshot, wals) or fault
     end = -1
     if not len(wals) or int(wals.index[-1]) < index:
         end = 0
         if len(wals) and int(wals.index[-1]) < index - 1:
             fault = fault or _missing_wal(replica, generation, int(wals.index[-1]) + 1)
         if not len(wals) and snapshot.index < index:
-            fault = _missing_wal(replica, generation, snapshot.index)
+            fault = fault or _missing_wal(replica, generation, snapshot.index)
     elif target.offset is not None:
         end = target.offset
     until = int(wals.mtime_ns[-1]) if len(wals) else snapshot.created_ns
@@ -278,7 +287,7 @@ def plan_to(
         until = int(wals.mtime_ns[wals.mtime_ns <= (target.timestamp_ns or 0)].max())
     after = table.take(rows > row) if row >= 0 else table.take(table.index >= index)
     if len(wals):
-        until = counts_from(replica, generation, until, after)
+        until = counts_from(replica, generation, until, wals, after)
     return RestorePlan(
         replica,
         target,
@@ -348,6 +357,28 @@ def _gap(replica: FileReplica, generation: str, snapshot: SnapshotInfo, wals: WA
     return _missing_wal(replica, generation, int(wanted[wrong[0]])) if len(wrong) else None
 
 
+def _faulty_file(replica: FileReplica, snapshot: SnapshotInfo, wals: WALTable) -> DamageError | None:
+    """The first of the files that a plan takes that cannot serve, by names and sizes, as an error: a file without
+    content, a WAL without its first segment. Of a WAL that is there in two forms only `settle` can tell."""
+    if not snapshot.size:
+        path = replica.storage.path(replica.snapshot_path(snapshot))
+        return DamageError("read the snapshot", "the file is empty", code="empty-file", path=path, index=snapshot.index)
+    first = np.ones(len(wals), bool)
+    first[1:] = wals.index[1:] != wals.index[:-1]
+    table = replica.wals(wals.generation)
+    for row in np.flatnonzero((first & (wals.offset != 0)) | (wals.size == 0)).tolist():
+        info, size = wals[row], int(wals.size[row])
+        begun = not size and int(wals.form[row]) == WHOLE and info.name == table.name(len(table) - 1)
+        if begun or len(replica.forms_of(table, info.index)) > 1:
+            continue
+        path = replica.storage.path(replica.wal_path(info))
+        if size:
+            cause, code, offset = "the WAL's first segment is missing", "missing-segment", 0
+            return DamageError("read the WAL", cause, code=code, path=path, index=info.index, offset=offset)
+        return DamageError("read the WAL", "the file is empty", code="empty-file", path=path, index=info.index)
+    return None
+
+
 def _missing_wal(replica: FileReplica, generation: str, index: int) -> DamageError:
     return DamageError(
         "restore",
@@ -358,10 +389,16 @@ def _missing_wal(replica: FileReplica, generation: str, index: int) -> DamageErr
     )
 
 
-def counts_from(replica: FileReplica, generation: str, until_ns: int, after: WALTable) -> int:
-    """The time that gives a state: where all WAL files up to it are older than the first snapshot, that snapshot's
-    (ops.restorable)."""
-    first = replica.snapshots(generation)[0].created_ns
+def counts_from(replica: FileReplica, generation: str, until_ns: int, wals: WALTable, after: WALTable) -> int:
+    """The time that gives the state at the end of the WAL files that are taken: where they are older than the first
+    snapshot that leads there, that snapshot's (ops.restorable)."""
+    index = int(wals.index[-1])
+    sound = [s for s in replica.snapshots(generation) if s.size and s.index <= index]
+    if all(s.created_ns <= until_ns for s in sound):
+        return until_ns
+    table = replica.wals(generation)
+    ways = restorable.Ways(table.take(table.index <= index), np.array([s.index for s in sound], np.int64))
+    first = next((s.created_ns for s in sound if s.index == ways.opener()), until_ns)
     return first if until_ns < first and (not len(after) or int(after.mtime_ns[0]) > first) else until_ns
 
 

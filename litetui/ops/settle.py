@@ -288,7 +288,7 @@ def _end_at_position(plan_: RestorePlan, frames: FrameTable) -> tuple[RestorePla
         left_out = describe_rest_of(plan_, frames.index, offset, len(ends) - at - 1)
         table = plan_.replica.wals(plan_.generation)
         after = table.take((table.index > frames.index) | ((table.index == frames.index) & (table.offset >= offset)))
-        until = counts_from(plan_.replica, plan_.generation, int(wals.mtime_ns[-1]), after)
+        until = counts_from(plan_.replica, plan_.generation, int(wals.mtime_ns[-1]), wals, after)
         return replace(plan_, wals=wals, until_ns=until, left_out=left_out), size
     if frames.problem is not None and (frames.problem.offset or 0) < offset:
         raise frames.problem

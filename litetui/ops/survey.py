@@ -59,7 +59,7 @@ def _ltx(replica: FileReplica, generations: tuple[GenerationSurvey, ...]) -> lis
             "ltx-beside",
             f"ltx/ lies beside the generations: a replica of Litestream v0.5, which ends at {format_time(newest)}; "
             + ("the latest state is there" if newest > end else "it ended before the generations did"),
-            "litetui restore takes the newer of both, as litestream 0.5 does; --generation takes these",
+            "a restore takes the newer of both, as litestream 0.5 does; --generation takes these",
             path=replica.storage.path("ltx"),
         )
     ]
@@ -86,7 +86,7 @@ def _generation(replica: FileReplica, name: str, now_ns: int) -> GenerationSurve
             )
         )
     if snapshots:
-        damage = _chain(replica, name, table, snapshots)
+        damage = _empty_snapshots(replica, name, table, snapshots) + _chain(replica, name, table, snapshots)
         findings += damage
         latest = [f for f in damage if f.severity == "error"]
         why_not = why_not or (latest[0].message if latest else "")
@@ -98,27 +98,31 @@ def _generation(replica: FileReplica, name: str, now_ns: int) -> GenerationSurve
 
 
 def _chain(replica: FileReplica, name: str, table: WALTable, snapshots: list[SnapshotInfo]) -> list[Finding]:
-    """What is missing between the snapshots and the newest WAL; worse where the latest state needs it."""
+    """What is missing between the snapshots that hold something and the newest WAL; worse where the latest state needs
+    it."""
     findings: list[Finding] = []
-    first, newest = snapshots[0].index, snapshots[-1].index
     indexes = table.indexes().astype(np.int64)
-    early = indexes[indexes < first]
+    early = indexes[indexes < snapshots[0].index]
     if len(early):
         findings.append(
             Finding(
                 "warning",
                 "orphan-wal",
-                f"WALs {_span(early)} lie before the first snapshot {first:08x}: no restore can use them",
+                f"WALs {_span(early)} lie before the first snapshot {snapshots[0].index:08x}: no restore can use them",
                 "retention removes them; nothing needs to be done",
                 generation=name,
                 index=int(early[0]),
             )
         )
+    sound = [s for s in snapshots if s.size]
+    if not sound:
+        return findings + _empty_files(replica, name, table, 0)
+    first, newest = sound[0].index, sound[-1].index
     needed = indexes[indexes >= first]
     if (len(needed) and int(needed[-1]) > first) or (len(needed) and int(needed[0]) > first):
         missing = np.setdiff1d(np.arange(first, int(needed[-1]) + 1), needed)
         runs = np.split(missing, np.flatnonzero(np.diff(missing) > 1) + 1) if len(missing) else []
-        findings += [_missing(name, run, snapshots) for run in runs[:100]]
+        findings += [_missing(name, run, sound) for run in runs[:100]]
     for row in table.index.searchsorted(indexes.astype(np.uint32)).tolist():  # of one type: no copy is made
         if not table.offset[row]:
             continue
@@ -135,12 +139,13 @@ def _chain(replica: FileReplica, name: str, table: WALTable, snapshots: list[Sna
                     offset=0,
                 )
             )
-    return findings + _sizes(replica, name, table, snapshots)
+    return findings + _empty_files(replica, name, table, newest)
 
 
 def _missing(name: str, part: np.ndarray, snapshots: list[SnapshotInfo]) -> Finding:
-    """A run of missing indexes: it takes away the states from there to the next snapshot."""
-    after = [s.index for s in snapshots if s.index > int(part[0])]
+    """A run of missing indexes: it takes away the states from there to the next snapshot behind it. One inside it
+    stands alone: the way from it to what comes after is missing too."""
+    after = [s.index for s in snapshots if s.index > int(part[-1])]
     takes = (
         f"states from there to snapshot {after[0]:08x} are out of reach"
         if after
@@ -158,17 +163,18 @@ def _missing(name: str, part: np.ndarray, snapshots: list[SnapshotInfo]) -> Find
     )
 
 
-def _sizes(replica: FileReplica, name: str, table: WALTable, snapshots: list[SnapshotInfo]) -> list[Finding]:
-    """Files without content. The newest `.wal` may be empty: it has just begun."""
+def _empty_files(replica: FileReplica, name: str, table: WALTable, newest: int) -> list[Finding]:
+    """WAL files without content; worse from the newest snapshot on. The newest `.wal` may be empty: it has just
+    begun."""
     empty = np.flatnonzero(table.size == 0)
     begun: list[Finding] = []
     if len(empty) and int(empty[-1]) == len(table) - 1 and table.form[-1] == WHOLE:
         empty = empty[:-1]
         cause = f"the newest WAL {int(table.index[-1]):08x} of generation {name} is empty: it has just begun"
         begun = [Finding("info", "empty-file", cause, "nothing needs to be done", None, name, int(table.index[-1]))]
-    findings = begun + [
+    return begun + [
         Finding(
-            "error" if int(table.index[row]) >= snapshots[-1].index else "warning",
+            "error" if int(table.index[row]) >= newest else "warning",
             "empty-file",
             f"WAL file {table.name(int(row))} of generation {name} is empty",
             "restore up to it: --to-last-good",
@@ -178,9 +184,15 @@ def _sizes(replica: FileReplica, name: str, table: WALTable, snapshots: list[Sna
         )
         for row in empty[:100]
     ]
-    findings += [
+
+
+def _empty_snapshots(replica: FileReplica, name: str, table: WALTable, snapshots: list[SnapshotInfo]) -> list[Finding]:
+    """Snapshots without content; worse where no other leads to the latest state, as far as that is here to lead to."""
+    sound = any(s.size for s in snapshots)
+    last = int(table.index[-1]) if len(table) else -1
+    return [
         Finding(
-            "error",
+            "warning" if sound and (s.index <= last or s.index < snapshots[-1].index) else "error",
             "empty-file",
             f"snapshot {s.index:08x} of generation {name} is empty",
             "restore from an earlier snapshot: --to-last-good",
@@ -191,7 +203,6 @@ def _sizes(replica: FileReplica, name: str, table: WALTable, snapshots: list[Sna
         for s in snapshots
         if s.size == 0
     ]
-    return findings
 
 
 def _order_of_times(name: str, table: WALTable) -> list[Finding]:

@@ -18,13 +18,12 @@ from dataclasses import dataclass, field, replace
 from litetui.errors import ChangedError, DamageError, LitetuiError, NoSuchTargetError, UnreadableError, UsageError
 from litetui.jobs.progress import CancelToken, Reporter
 from litetui.ops import drill as drills
-from litetui.ops import ltx_merge, ltx_plan, ltx_validate
+from litetui.ops import ltx_merge, ltx_plan, ltx_validate, restorable
 from litetui.ops.advice import advise
 from litetui.ops.compare import size_at_end
 from litetui.ops.drill import Drill
 from litetui.ops.output import integrity_messages
 from litetui.ops.pages import expected_size, snapshot_header
-from litetui.ops.restorable import points_of, window
 from litetui.ops.scan import Scan, ScanResult
 from litetui.ops.source import choose
 from litetui.ops.survey import GenerationSurvey, survey, survey_generation
@@ -303,21 +302,20 @@ class _Validation:
     def _report_names(self, names: GenerationSurvey, findings: list[Finding]) -> GenerationReport:
         table, snapshots = self._replica.wals(self._generation), self._replica.snapshots(self._generation)
         unreadable = _unreadable(tuple(findings))
-        windows: tuple[Window, ...] = ()
-        last, span = names.last_index or 0, window(table, snapshots, complete=names.restorable)
-        if span is not None:
-            if not names.restorable:
-                last = int(points_of(table, snapshots)[1][-1])
-            first = next(s.index for s in snapshots if s.size > 0)
-            start, end = Pos(self._generation, first, 0), Pos(self._generation, last, 0)
-            windows = (Window(start, end, span.start_ns, span.end_ns),)
+        found = restorable.windows(table, snapshots)
+        if found and names.restorable:  # a newest WAL that has just begun holds nothing yet
+            found[-1] = (found[-1][0], names.last_index or 0, found[-1][2])
+        windows = tuple(
+            Window(Pos(self._generation, first, 0), Pos(self._generation, last, 0), span.start_ns, span.end_ns)
+            for first, last, span in found
+        )
         latest = None if names.restorable or unreadable else False
         return GenerationReport(
             self._generation,
             _verdict(findings, bool(windows), unreadable),
             latest,
             None,
-            span.end_ns if span is not None else None,
+            max((one.end_ns for one in windows), default=None),
             windows,
             tuple(findings),
             checked=Checked(len(table) + len(snapshots)),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from litetui.errors import LitetuiError
 from litetui.jobs.job import Job
+from litetui.jobs.progress import Reporter
 from litetui.jobs.runner import Load, Runner
 from litetui.tui.messages import JobChanged, JobsMoved, LoadAnswered, LogLines
 from litetui.tui.work.replication import ReplicateJob
@@ -161,3 +162,9 @@ class Bridge:
             self.app.post_message(LogLines(sorted(lines, key=lambda line: line.at_ns)))
         if self.runner.unfinished:
             self.app.post_message(JobsMoved())
+
+
+def moves(report: Reporter) -> Callable[[], int]:
+    """A number that grows while an operation goes on: what `Bridge.load` wants to know of one that may take long."""
+    begun = report.progress.at
+    return lambda: int((report.progress.at - begun) * 1000)

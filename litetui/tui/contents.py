@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from litetui.errors import LitetuiError
 from litetui.jobs.progress import CancelToken, Reporter
+from litetui.tui.bridge import moves
 from litetui.tui.tree_line import Key
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Contents:
         self.known: dict[Key, Content] = {}
         self._stale: set[Key] = set()  # known, and shown until it is read again
         self._coming: Key = ()
+        self._missed: tuple[ReplicaView | None, ...] | None = None  # what changed while a file was being read
         self._token = CancelToken()
 
     def rest(self, key: Key) -> None:
@@ -40,20 +42,26 @@ class Contents:
         self.leave()
         if key in self.known and key not in self._stale:
             return
-        work = self._reader(key)
+        report = Reporter()
+        work = self._reader(key, report)
         if work is None:
             return
 
-        def then(answer: Content) -> None:
-            if len(self.known) > KEPT:
-                self.known.pop(next(iter(self.known)))
-            self.known[key] = answer
-            self._stale.discard(key)
-            self.browser.content_came(key, answer)
-
         def read() -> None:
-            self._coming = key
-            bridge.load(LOAD, work, then, then, path=self.browser.app.path or "")
+            began = self.browser.view
+
+            def then(answer: Content) -> None:
+                self.known[key] = answer
+                if len(self.known) > KEPT:
+                    self.known.pop(next(iter(self.known)))
+                self._stale.discard(key)
+                missed, self._missed = self._missed, None
+                if missed is not None:
+                    self.changed(*missed)
+                self.browser.content_came(key, answer, began)
+
+            self._coming, self._missed = key, None
+            bridge.load(LOAD, work, then, then, path=self.browser.app.path or "", moved=moves(report))
 
         bridge.delay(REST, self.browser.settings.debounce_s / 2, read)
 
@@ -71,6 +79,8 @@ class Contents:
 
     def changed(self, *views: ReplicaView | None) -> None:
         """The newest WAL of any of these views may have grown, and what could not be read may be readable now."""
+        if self.browser.app.bridge.loading(LOAD):
+            self._missed = views
         self._stale.update(key for key, content in self.known.items() if isinstance(content, LitetuiError))
         for view in views:
             newest = view.newest if view is not None else None
@@ -79,7 +89,7 @@ class Contents:
                 if key in self.known:
                     self._stale.add(key)
 
-    def _reader(self, key: Key) -> Callable[[], Content] | None:
+    def _reader(self, key: Key, report: Reporter) -> Callable[[], Content] | None:
         """How the content of what a line stands for is read, None where it has none."""
         from litetui.tui.ltx.pages import read_pages
         from litetui.tui.ltx.view import file_of
@@ -91,7 +101,7 @@ class Contents:
             def read_wal() -> FrameTable:
                 from litetui.ops.frames import read_frames
 
-                return read_frames(replica, str(key[1]), int(key[2]), Reporter(), token)
+                return read_frames(replica, str(key[1]), int(key[2]), report, token)
 
             return read_wal
         ltx = self.browser.view.ltx if self.browser.view is not None else None
@@ -100,4 +110,4 @@ class Contents:
         if ltx is None or info is None:
             return None
         self._token = token
-        return partial(read_pages, ltx.replica, info, token)
+        return partial(read_pages, ltx.replica, info, report, token)

@@ -160,14 +160,13 @@ def evidence(
     """What restores and validations of this session met in a generation; None where nothing read its bytes."""
     check = (checks or {}).get(generation.name)
     damage, restored = _restores(view, generation, jobs)
-    checked_ns = check.at_ns if check is not None else 0
-    if damage is not None and (damage.ended_ns or 0) > checked_ns:
+    if check is not None and check.word != "ok":  # it says more than a restore that met the same
+        first = first_damage(check.report)
+        return bad(check, since(check, generation), "" if first is None else f"{first:08x}", now_ns)
+    if damage is not None and (damage.ended_ns or 0) > (check.at_ns if check is not None else 0):
         index = damage.error.index if isinstance(damage.error, DamageError) else None
         where = "" if index is None else f" in {index:08x}"
         return (f"damaged{where}: a restore met it {format_age(damage.ended_ns or 0, now_ns)}", "error")
-    if check is not None and check.word != "ok":
-        first = first_damage(check.report)
-        return bad(check, since(check, generation), "" if first is None else f"{first:08x}", now_ns)
     if generation.seen:
         last = max((s.index for s in generation.snapshots), default=0)
         return looked(generation.seen, lambda f: f"{f.index or 0:08x}", now_ns, lambda f: (f.index or 0) < last)
@@ -217,9 +216,10 @@ def generation_card(
     """What was checked, and how long ago: by a validation, else by a restore; damage that a restore or somebody who
     looked into a file met comes first."""
     damage, restored = _restores(view, generation, jobs)
-    if generation.seen and (check is None or check.word == "ok"):
+    sound = check is None or check.word == "ok"
+    if generation.seen and sound:
         return seen_card(generation.seen, now_ns)
-    if damage is not None and (damage.ended_ns or 0) > (check.at_ns if check is not None else 0):
+    if sound and damage is not None and (damage.ended_ns or 0) > (check.at_ns if check is not None else 0):
         return Card("Checked", "damaged", f"a restore, {format_age(damage.ended_ns or 0, now_ns)}", "error")
     if restored is None or (check is not None and (check.read_bytes or check.word != "ok")):
         return checked_card(check, since(check, generation) if check is not None else None, now_ns)

@@ -38,7 +38,8 @@ class Looks:
         self._known.clear()
 
     def note(self, view: ReplicaView, key: Key, problem: LitetuiError | None, now_ns: int) -> bool:
-        """A file was read to its end, or up to a problem; whether that changes what is known."""
+        """A file was read to its end, or up to a problem; whether that changes what is known. `view`: of when the
+        reading began, so that what has taken the file's place meanwhile is not blamed."""
         from litetui.replica.types import Finding
         from litetui.tui.ltx.model import Seen
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from litetui.errors import LitetuiError
 from litetui.jobs.job import Job, State
 from litetui.jobs.progress import CancelToken, Reporter
+from litetui.tui.bridge import moves
 from litetui.tui.tree_line import Key
 from litetui.units import format_size
 
@@ -135,6 +136,7 @@ class Owning:
         lookup, first = known.lookup, known.through
         reads, looks = (AGAIN_READS, AGAIN_LOOKS) if first else (ALONE_READS, ALONE_LOOKS)
         self._token = token = CancelToken()
+        report = Reporter()
 
         def work() -> Answer:
             from litetui.tui.lookups import Answer
@@ -142,7 +144,7 @@ class Owning:
             expected = lookup.cost(first)
             if expected.bytes_to_read > reads or expected.bytes_to_look_through > looks:
                 return Answer(cost=expected)
-            return lookup.look(first, None, known.answer, Reporter(), token)
+            return lookup.look(first, None, known.answer, report, token)
 
         def then(answer: Answer | LitetuiError) -> None:
             if isinstance(answer, LitetuiError):
@@ -155,7 +157,7 @@ class Owning:
                 self.browser.show_detail(same=True)
 
         self._coming = key
-        self.app.bridge.load(KIND, work, then, then, path=self.app.path or "")
+        self.app.bridge.load(KIND, work, then, then, path=self.app.path or "", moved=moves(report))
 
     def choose(self, key: Key, transaction: int) -> None:
         """List the pages of a transaction, and find out whose they are."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from litetui.errors import DamageError, LitetuiError
 from litetui.jobs.progress import CancelToken, Reporter
-from litetui.tui.ltx.model import is_ltx
+from litetui.tui.ltx.model import is_ltx, restore_points
 from litetui.tui.ltx.preview import Point, is_ltx_plan, ltx_way, parse, points_around, txids_beside
 from litetui.tui.work.write_plan import Item
 from litetui.units import format_clock, format_duration, format_size
@@ -34,6 +34,7 @@ class Preview:
     why       why the plan takes this one of two replicas in one folder, "" where there is no choice
     passed    what the newest good state leaves behind in newer generations, "" where that is none
     instead   what to write into the field so that something restores, where the target does not; "": nothing is known
+    newest    the generation that was the newest one of the plan's replica, "" where none is known
     """
 
     target: Target | None
@@ -47,6 +48,7 @@ class Preview:
     why: str = ""
     passed: str = ""
     instead: str = ""
+    newest: str = ""
 
     @property
     def latest(self) -> bool:
@@ -69,13 +71,14 @@ def preview(
     from litetui.ops.output import check_output
     from litetui.ops.source import choose
 
-    target, chosen, error, why, passed = None, None, None, "", ""
+    target, chosen, error, why, passed, newest = None, None, None, "", "", ""
     before, after = None, None
     try:
         target = parse(replica, text, generation, now_ns)
         source = choose(replica, target)
         replica, why = source.replica, source.why
         chosen, passed = _plan(replica, target, settle_with)
+        newest = "" if is_ltx(replica) else next(iter(replica.generations()), "")
         error = chosen.fault
         if error is not None and target.last_good and not is_ltx_plan(chosen):  # the good part ends before it
             note = f"{error.cause}; enter reads how far the good part leads"
@@ -95,7 +98,8 @@ def preview(
         if os.path.lexists(output):
             other = next_free(output)
     instead = way_out(replica, target, text, generation, error) if error is not None and target is not None else ""
-    return Preview(target, chosen, error, before, after, output_error, other, _free(output), why, passed, instead)
+    free = _free(output)
+    return Preview(target, chosen, error, before, after, output_error, other, free, why, passed, instead, newest)
 
 
 def _plan(
@@ -117,8 +121,8 @@ def way_out(replica: FileReplica | LTXReplica, target: Target, text: str, genera
     from litetui.ops.plan import holding
 
     damaged = isinstance(error, DamageError)
-    if is_ltx(replica):
-        return "last-good" if damaged and not target.last_good else ""
+    if is_ltx(replica):  # where no file begins with the first TXID, nothing restores
+        return "last-good" if damaged and not target.last_good and len(restore_points(replica.table)) else ""
     of = target.generation or next(iter(replica.generations()), "")
     if damaged and not target.last_good and replica.snapshots(of):
         return "last-good" if target.generation in (None, generation or None) else f"{of} last-good"
@@ -152,10 +156,6 @@ def next_free(path: str) -> str:
 
 def propose_output(replica_path: str) -> str:
     """A free name for the restored database: in the working folder, or where there is a disk to write to."""
-    name = os.path.basename(os.path.normpath(replica_path))
-    for ending in ("-replica", ".replica", "-litestream"):
-        name = name.removesuffix(ending)
-    name = name.removesuffix(".db") or "database"
     inside = os.path.realpath(replica_path)
     folders = [os.path.expanduser("~"), "/var/tmp"]
     with suppress(FileNotFoundError):  # it was removed meanwhile
@@ -167,7 +167,15 @@ def propose_output(replica_path: str) -> str:
     ]
     on_disk = [folder for folder in usable if not _is_tmpfs(folder)]
     folder = (on_disk or usable or folders)[0]
-    return next_free(os.path.join(folder, f"{name}-restored.db"))
+    return next_free(os.path.join(folder, restored_name(replica_path)))
+
+
+def restored_name(replica_path: str) -> str:
+    """What the restored database is called unless another name is given."""
+    name = os.path.basename(os.path.normpath(replica_path))
+    for ending in ("-replica", ".replica", "-litestream"):
+        name = name.removesuffix(ending)
+    return f"{name.removesuffix('.db') or 'database'}-restored.db"
 
 
 def _is_tmpfs(folder: str) -> bool:
@@ -215,7 +223,7 @@ def _in_older(seen: Preview) -> str:
     plan = seen.plan
     if plan is None or is_ltx_plan(plan) or seen.error is not None or seen.target is None or seen.target.generation:
         return ""
-    return f"  in {plan.generation}" if plan.generation != plan.replica.generations()[0] else ""
+    return f"  in {plan.generation}" if plan.generation != seen.newest else ""
 
 
 def _beside(side: str, point: Point | None, now_ns: int) -> list[Note]:

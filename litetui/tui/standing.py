@@ -102,7 +102,8 @@ def copyable(browser: Browser) -> list[tuple[str, str]]:
     if browser.app.database:
         found.append(("database", browser.app.database))
     if browser.app.path:
-        found.append(("command", command_for(browser.app.path or "", browser.shown_key)))
+        alone = browser.view is not None and browser.view.ltx_alone
+        found.append(("command", command_for(browser.app.path, browser.shown_key, ltx_alone=alone)))
     if browser.stop in ("detail", "jobs", "log"):
         table = browser.table_in_focus
         if table.row_count:

@@ -12,6 +12,7 @@ import pytest
 from litetui.errors import DamageError, NoSuchTargetError
 from litetui.jobs.progress import CancelToken, Reporter
 from litetui.ops.last_good import plan_anywhere
+from litetui.ops.others import another, other_generation
 from litetui.ops.plan import plan
 from litetui.ops.restore import run
 from litetui.ops.target import Target
@@ -104,3 +105,26 @@ def test_a_time_that_another_generation_holds(tmp_path: Path) -> None:
     with pytest.raises(NoSuchTargetError) as caught:  # between both: no state of the newest can be named
         plan(open_replica(root), Target(timestamp_ns=T0 + 60 * SECOND))
     assert caught.value.hint == "the nearest restore point: --timestamp 2023-11-14T22:13:32Z"
+
+
+def test_a_generation_of_which_nothing_restores_is_not_proposed(tmp_path: Path) -> None:
+    """The newest without a snapshot, the next with an empty one, the oldest whole."""
+    root, newest = two_generations(tmp_path / "r")
+    no_snapshot(newest)
+    middle = write_replica(root, usual_history(), generation="a" * 16, start_ns=T0 + 50 * SECOND).folder
+    empty = next((middle / "snapshots").iterdir())
+    empty.write_bytes(b"")
+    os.utime(empty, ns=(T0 + 50 * SECOND, T0 + 50 * SECOND))
+    replica = open_replica(root)
+    assert replica.generations() == [NEWEST, "a" * 16, GENERATION]
+    assert another(replica, NEWEST) == (GENERATION, True)
+    found, passed = plan_anywhere(replica)
+    assert (found.generation, found.fault) == (GENERATION, None)
+    assert f"{GENERATION} is taken instead" in passed
+    next((root / "generations" / GENERATION / "wal").glob("00000001_00000000*")).unlink()
+    replica = open_replica(root)
+    assert another(replica, NEWEST) == (GENERATION, False)
+    hint = other_generation(replica, NEWEST)
+    assert "restores to 2023-11-14T22:13:24Z" in hint
+    assert hint.endswith(f"--generation {GENERATION} --to-last-good")
+    assert another(replica, GENERATION) is None

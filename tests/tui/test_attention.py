@@ -371,11 +371,15 @@ def test_an_entry_in_full() -> None:
     ("advice", "command"),
     [
         ("the state of 2026-11-22T20:55:29.793652967Z: litetui restore '/r: x' -o OUT",
-         "litetui restore '/r: x' -o OUT"),
+         "litetui restore '/r: x' -o app-restored.db"),
+        ("look at /b/OUT x DB: cp '/a OUT b' DB", "cp '/a OUT b' '/d b.db'"),
+        ("check the live database: sqlite3 DB 'PRAGMA integrity_check'", "sqlite3 '/d b.db' 'PRAGMA integrity_check'"),
+        ("litetui wal REPLICA", "litetui wal /b/app.db"),
+        ("where it does not run: litestream replicate -once DB URL", ""),
         ("litestream 0.3.13 (pid 812) replicates it: stop it: rm /db/.a-litestream/generation",
          "rm /db/.a-litestream/generation"),
         ("sqlite3 /a.db 'PRAGMA journal_mode=WAL'", "sqlite3 /a.db 'PRAGMA journal_mode=WAL'"),
-        ("stop it, then: litestream replicate -once DB file:///r", "litestream replicate -once DB file:///r"),
+        ("stop it, then: litestream replicate -once DB file:///r", "litestream replicate -once '/d b.db' file:///r"),
         ("litetui leaves them alone, and so does Litestream", ""),
         ("write to it: litetui replicate DB REPLICA…", ""),
         ("make room on that disk", ""),
@@ -383,7 +387,9 @@ def test_an_entry_in_full() -> None:
     ],
 )  # fmt: skip
 def test_a_remedy_is_a_command_that_can_be_pasted(advice: str, command: str) -> None:
-    assert remedy(advice) == command
+    assert remedy(advice, "/b/app.db", "/d b.db") == command
+    if "DB" in advice:
+        assert remedy(advice, "/b/app.db", None) == ""  # pasted, that would make a database of this name
 
 
 def test_times_on_the_screen_have_one_form() -> None:
@@ -419,7 +425,7 @@ async def test_the_first_screen_says_what_needs_attention(golden: Golden) -> Non
         await ui.press("escape", "v", "enter", "escape")
         assert "r to last-good" in ui.attention
         copyable = dict(standing.copyable(ui.app.browser))
-        assert copyable["remedy"].startswith(f"litetui restore {ui.app.path} -o OUT --generation ")
+        assert copyable["remedy"].startswith(f"litetui restore {ui.app.path} -o replica-restored.db --generation ")
         assert copyable["remedy"].endswith(" --to-last-good")
         assert "index" not in copyable
         await ui.press("r")

@@ -14,12 +14,13 @@ from textual.widgets import Input
 
 from litetui.jobs.job import State
 from litetui.replica.ltx import LTXReplica
+from litetui.tui.ltx.evidence import ltx_badge, ltx_headline
 from litetui.tui.ltx.model import look_ltx
 from litetui.tui.screens.restore import RestoreDialog
 from litetui.tui.standing import copyable
 from litetui.tui.tree_line import Key
 from litetui.units import format_size, parse_time
-from tests.tui.helpers import SETTINGS, Session, session
+from tests.tui.helpers import NOW, SETTINGS, Session, session
 from tests.tui.ltx_files import Maker, make_replica
 
 Golden = Callable[[str], Path]
@@ -447,3 +448,24 @@ async def test_ascii_is_ascii(made: Maker) -> None:
         for keys in ([], ["j"], ["2", "enter"], ["2", "r"], ["enter"]):
             await ui.press(*keys)
             assert not {c for c in ui.screen_text if not c.isascii()}, keys
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("000000000000000c", "latest does not restore: "), ("0000000000000008", "damaged: ")],  # 8 lies in level 1 as well
+)
+async def test_a_file_too_short_for_any_is_said_before_anything_is_read(tmp_path: Path, name: str, words: str) -> None:
+    root = make_replica(tmp_path).root
+    path = root / f"ltx/0/{name}-{name}.ltx"
+    path.write_bytes(b"")
+    os.utime(path, ns=(NOW, NOW))
+    async with session(root, (200, 45)) as ui:
+        view = ui.app.browser.view
+        assert view is not None
+        assert view.ltx is not None
+        headline, status = ltx_headline(view.path, view.ltx, NOW, (), None)
+        assert headline.startswith(words + "1 file(s) are too short")
+        assert status == "error"
+        assert ltx_badge(view.ltx, None, NOW).glyph == "damaged"
+        assert words in ui.screen_text.splitlines()[0]
+        assert ("does not restore" in ui.screen_text.split("Names lead to")[-1]) == words.startswith("latest")

@@ -20,7 +20,7 @@ from litetui.tui.screens.report import ReportScreen
 from litetui.tui.screens.restore import RestoreDialog
 from litetui.tui.screens.validate import ValidateDialog
 from litetui.tui.timeline.points import beside_words
-from litetui.tui.tree_line import Key, Line
+from litetui.tui.tree_line import LTX, Key, Line
 from litetui.tui.work.validation import ValidateJob
 from tests.ltx_encode import encode
 from tests.tui.helpers import Session, session
@@ -360,3 +360,32 @@ async def test_the_report_fits_every_terminal(made: Maker, size: tuple[int, int]
         assert "esc back" in ui.screen_text
         await ui.press("enter")
         assert ui.app.browser.shown_key == ("ltxfile", 1, 5, 8)
+
+
+async def test_once_damage_is_known_the_restore_dialog_says_what_fails_and_what_leads_on(
+    made: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for txid in range(5, 8):
+        made.write(0, txid, txid)
+    flip(made.root / DAMAGED)
+    async with session(made.root) as ui:
+        browser = ui.app.browser
+        await ui.press("v", "enter")
+        await ui.until(lambda: not ui.in_browser and LTX in ui.app.checking.checks)
+        await ui.press("escape")
+        headline = browser.headline.verdict[0].partition("; checked")[0]
+        assert headline == "damaged: a plain restore fails, last-good restores the latest"
+        await ui.press("1", "g", "r")
+        assert "a plain restore of the latest state fails; write last-good into the field To" in ui.screen_text
+        await ui.press("enter", "enter")  # it fails
+        await ui.until(lambda: [job.state for job in ui.app.runner.jobs if job.kind == "restore"] == [State.FAILED])
+        await ui.press("escape")
+        assert browser.headline.verdict[0].startswith(headline)
+        browser.do_restore("last-good")
+        await ui.idle()
+        dialog = ui.app.screen
+        assert isinstance(dialog, RestoreDialog)
+        assert re.search(r"litetui restore \S+ -o \S+ --to-last-good$", dialog._command())
+        await ui.press("enter")  # the plan
+        assert re.search(r"litetui restore \S+ -o \S+ --to-last-good$", dialog._command())

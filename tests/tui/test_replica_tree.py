@@ -123,6 +123,24 @@ async def test_slash_filters_the_tree_that_has_the_focus(golden: Golden) -> None
         assert tree.filter_text == "3"
 
 
+async def test_h_goes_up_where_a_filter_holds_the_branches_open(golden: Golden) -> None:
+    async with session(golden("v03-multi-gen")) as ui:
+        tree = ui.app.browser.tree_view
+        await ui.press("slash")
+        await ui.type("00000001")
+        await ui.press("enter")
+        opened, kinds = set(tree.opened), []
+        for key in ("h", "enter", "h", "h", "h"):
+            await ui.press(key)
+            kinds.append(tree.line.kind if tree.line is not None else "")
+        assert kinds == ["wals", "wals", "generation", "replica", "replica"]
+        assert tree.opened == opened
+        tree.filter("")
+        await ui.press("h")
+        assert tree.opened == opened - {("replica",)}
+        assert len(tree.lines) == 1
+
+
 async def test_the_filter_finds_ltx_files_by_their_txids(tmp_path: Path) -> None:
     async with session(make_replica(tmp_path).root) as ui:
         tree = ui.app.browser.tree_view

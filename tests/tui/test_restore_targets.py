@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,8 +11,12 @@ from textual import events
 from textual.widgets import Input
 
 from litetui.jobs.job import State
+from litetui.replica.detect import open_replica
+from litetui.replica.ltx import LTXReplica
+from litetui.tui.preview import meaning, preview
 from litetui.tui.screens.restore import RestoreDialog
-from tests.tui.helpers import Session, session
+from tests.tui.helpers import NOW, Session, session
+from tests.tui.ltx_files import make_replica
 from tests.tui.test_restore import expected, sha256
 
 Golden = Callable[[str], Path]
@@ -31,6 +36,30 @@ async def ask(ui: Session, target: str) -> None:
     """Put another target into the field."""
     dialog(ui).query_one("#target", Input).value = target
     await ui.idle()
+
+
+def test_what_a_preview_says_does_not_ask_the_replica_again(golden_copy: Golden) -> None:
+    path = golden_copy("v03-multi-gen")
+    replica = open_replica(path)
+    seen = preview(replica, "2026-11-22T20:55:24Z", "", "/nowhere/out.db", NOW)
+    for generation in (path / "generations").iterdir():
+        shutil.rmtree(generation)
+    replica.refresh()
+    assert replica.generations() == []
+    assert any("in 94a4ddb46bb3f1d3" in text for text, _ in meaning(seen, NOW))
+
+
+def test_nothing_is_proposed_where_no_ltx_file_begins_with_the_first_txid(tmp_path: Path) -> None:
+    root = make_replica(tmp_path).root
+
+    def instead() -> str:
+        return preview(LTXReplica(str(root)), "", "", "/nowhere/out.db", NOW).instead
+
+    (root / "ltx/0/000000000000000a-000000000000000a.ltx").unlink()
+    assert instead() == "last-good"
+    for path in root.glob("ltx/*/0000000000000001-*"):
+        path.unlink()
+    assert instead() == ""
 
 
 async def test_a_time_on_the_replicas_line_is_looked_for_in_all_generations(golden: Golden) -> None:

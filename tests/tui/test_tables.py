@@ -287,6 +287,9 @@ async def test_every_kind_of_group_can_be_stood_on(golden_copy: Golden, spread: 
             await ui.idle()
             assert shown(ui) == line.key
             assert browser.table.row_count
+            if line.kind in ("day", "hour", "range"):
+                branch = "snapshots" if line.key[2] == "snapshot" else "wals"
+                assert browser.crumbs.render().plain.endswith(f"{NEWEST} / {branch} / {line.text}")
         assert (browser.tab, browser.table.row_count) == ("snapshots", 45)
         groups = [line for line in tree.lines if line.kind in ("day", "hour", "range")]
         assert all(len(line.text) <= 18 for line in groups)

@@ -26,6 +26,7 @@ from litetui.ops.verdict import LiveCheck, Report
 from litetui.ops.verdict_text import read
 from litetui.replica.types import Finding, Pos
 from litetui.tui.screens.checking import ValidateJobScreen
+from litetui.tui.screens.copy_menu import CopyMenu
 from litetui.tui.screens.report import ReportScreen, ReportTable
 from litetui.tui.screens.restore import RestoreDialog
 from litetui.tui.screens.validate import ValidateDialog
@@ -266,6 +267,16 @@ async def test_export_and_copy(golden: Golden, tmp_path: Path) -> None:
         ui.app.screen.query_one("#findings", ReportTable).set_cursor(1)
         await ui.press("y", "enter")
         assert ui.toasts[-1].startswith(f"sent to the terminal: cp -a {ui.app.path} /")
+        found = []
+        for row in range(2, 5):
+            ui.app.screen.query_one("#findings", ReportTable).set_cursor(row)
+            await ui.press("y")
+            assert isinstance(ui.app.screen, CopyMenu)
+            texts = dict(ui.app.screen.texts)
+            found.append((texts.get("step", ""), texts.get("remedy", "")))
+            await ui.press("escape")
+        assert any("snapshot DB " in step and not command for step, command in found)
+        assert any(" -o OUT " in step and " -o replica-restored.db " in command for step, command in found)
 
 
 class Slow:

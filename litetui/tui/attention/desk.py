@@ -107,11 +107,11 @@ class AttentionDesk:
 
     def remedy(self, entry: Entry) -> str:
         """The command that helps: the one of the advice, or what does the same as the key; "" where none does."""
-        from litetui.tui.naming import remedy
+        from litetui.tui.naming import filled, remedy
 
         path, database = clean(self.browser.app.path or ""), clean(self.browser.app.database or "")
         start = self.start(entry)
-        if command := remedy(entry.advice):
+        if command := remedy(entry.advice, path, database or None):
             return command
         if start is not None and (entry.finding is None or entry.finding.code != "time-order"):
             words = ["restore", path, "-o", "OUT", *(["--generation", start[0]] if start[0] else [])]
@@ -122,7 +122,7 @@ class AttentionDesk:
             words = [entry.action, database, path]
         else:
             return ""
-        return shlex.join(["litetui", *words])
+        return filled(shlex.join(["litetui", *words]), path, database or None)
 
     def open(self, entry: Entry) -> None:
         """Go where an entry leads to; where that is nowhere, do what helps."""

@@ -42,16 +42,22 @@ def ltx_headline(path: str, ltx: LTXView, now_ns: int, jobs: Sequence[Job], chec
         return (broken(until_ns, gap_words(ltx.gap), now_ns, read=read), "error")
     if (met := ltx_evidence(path, ltx, now_ns, jobs, check)) is not None:
         return met
+    if ltx.why_not:
+        return (broken(None, ltx.why_not, now_ns), "error")
+    if (error := _error(ltx)) is not None:
+        return (f"damaged: {error.message}", "error")
     return (names_to(ltx.until_ns, now_ns), "")
+
+
+def _error(ltx: LTXView) -> Finding | None:
+    """What names and sizes show to be wrong."""
+    return next((f for f in ltx.findings if f.severity == "error"), None)
 
 
 def ltx_evidence(path: str, ltx: LTXView, now_ns: int, jobs: Sequence[Job], check: Check | None) -> Note | None:
     """What restores and validations of this session met; None where nothing read the bytes."""
     damaged, restored = _restores(path, ltx, jobs)
-    checked_ns = check.at_ns if check is not None else 0
-    if damaged is not None and (damaged.ended_ns or 0) > checked_ns:
-        return (f"damaged: a restore met it {format_age(damaged.ended_ns or 0, now_ns)}", "error")
-    if check is not None and check.word != "ok":
+    if check is not None and check.word != "ok":  # it says more than a restore that met the same
         to = check.report.restorable_to
         reached = to.offset if to is not None else 0
         if _leads_around(check) and reached >= ltx.reached:
@@ -59,6 +65,8 @@ def ltx_evidence(path: str, ltx: LTXView, now_ns: int, jobs: Sequence[Job], chec
             return (f"damaged: a plain restore fails, last-good restores the latest; checked {age}", "error")
         where = f"TXID {reached + 1:016x}" if reached and not check.report.latest_restores else ""
         return bad(check, since_ltx(check, ltx), where, now_ns)
+    if damaged is not None and (damaged.ended_ns or 0) > (check.at_ns if check is not None else 0):
+        return (f"damaged: a restore met it {format_age(damaged.ended_ns or 0, now_ns)}", "error")
     if ltx.seen:
         return looked(ltx.seen, lambda f: ltx_place(f.path), now_ns, lambda _: False)
     if check is not None and check.read_bytes and not reaches_further(restored, check):
@@ -113,9 +121,10 @@ def ltx_badge(ltx: LTXView, check: Check | None, now_ns: int) -> Badge:
         return Badge("unrestorable", "error", ("does not restore",))
     if ltx.gap is not None:
         return Badge("damaged", "error", ("files missing",))
-    if ltx.seen and (check is None or check.word == "ok"):
+    names_alone = check is None or not check.read_bytes
+    if (check is None or check.word == "ok") and (ltx.seen or (names_alone and _error(ltx) is not None)):
         return Badge("damaged", "error", ("damaged",))
-    if check is None or (check.word == "ok" and not check.read_bytes):
+    if check is None or (check.word == "ok" and names_alone):
         return Badge("unchecked", "", ("",))
     return checked_badge(check, since_ltx(check, ltx), "", now_ns)
 

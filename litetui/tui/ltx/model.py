@@ -91,6 +91,7 @@ class LTXView:
     until_ns  the time of the file that ends there
     gap       the TXIDs that are missing before what lies beyond `reached`
     copied    the files' own times are not Litestream's: those of the headers count, `table.mtime_ns` has the others
+    why_not   why the latest state does not restore, by names and sizes; "": they do not speak against it
     seen      the damage that looking into its files has met; `unread` what that could not read
     """
 
@@ -106,6 +107,7 @@ class LTXView:
     copied: bool = False
     seen: tuple[Seen, ...] = ()
     unread: tuple[Seen, ...] = ()
+    why_not: str = ""
 
     def level(self, number: int) -> LevelView | None:
         return next((one for one in self.levels if one.level == number), None)
@@ -132,7 +134,8 @@ def look_ltx(replica: LTXReplica) -> LTXView:
     points = restore_points(table)
     levels = tuple(_level(table, points, n) for n in (SNAPSHOTS, *range(SNAPSHOTS)) if (table.level == n).any())
     gap = _gap(table, reached)
-    worst_first = sorted(survey(replica).findings, key=lambda f: ("error", "warning", "info").index(f.severity))
+    surveyed = survey(replica)
+    worst_first = sorted(surveyed.findings, key=lambda f: ("error", "warning", "info").index(f.severity))
     return LTXView(
         replica,
         replica.layout(),
@@ -144,6 +147,7 @@ def look_ltx(replica: LTXReplica) -> LTXView:
         gap,
         tuple(worst_first),
         replica.copied,
+        why_not=surveyed.why_not,
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from litetui.errors import DamageError
 from litetui.format.ltx_header import LTXError
-from litetui.jobs.progress import CancelToken
+from litetui.jobs.progress import CancelToken, Reporter
 
 if TYPE_CHECKING:
     from litetui.format import ltx
@@ -36,7 +36,7 @@ class LTXPages:
         return len(self.pages)
 
 
-def read_pages(replica: LTXReplica, info: LTXInfo, cancel: CancelToken) -> LTXPages:
+def read_pages(replica: LTXReplica, info: LTXInfo, report: Reporter, cancel: CancelToken) -> LTXPages:
     """Read a whole file, all of its checksums verified. Blocks; raises DamageError where not even its header is sound,
     UnreadableError, ChangedError, Cancelled."""
     import numpy as np
@@ -48,6 +48,7 @@ def read_pages(replica: LTXReplica, info: LTXInfo, cancel: CancelToken) -> LTXPa
     sizes: list[Any] = [np.zeros(0, np.int64)]
     problem: DamageError | None = None
     trailer: ltx.Trailer | None = None
+    report.phase(info.name, info.size)
     with replica.open(info) as file:
         try:
             decoder = ltx.Decoder(file)
@@ -58,6 +59,7 @@ def read_pages(replica: LTXReplica, info: LTXInfo, cancel: CancelToken) -> LTXPa
             _check_name(info, header)
             for batch in decoder.batches():
                 cancel.check()
+                report.advance(batch.places[-1])
                 at = np.array(batch.places, np.int64)
                 pages.append(batch.pages)
                 places.append(at[:-1])

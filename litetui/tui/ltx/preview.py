@@ -37,15 +37,6 @@ def is_ltx_plan(plan: AnyPlan) -> TypeIs[LTXPlan]:
     return isinstance(plan, LTXPlan)
 
 
-def command(plan: AnyPlan, target: Target | None, output: str, check: str) -> str:
-    """The command line that does the same. Around a damaged LTX file no TXID leads, as that alone names no files."""
-    words = plan.command(output, check)
-    if is_ltx_plan(plan) and plan.notes and target is not None and target.last_good:
-        before, _, after = words.rpartition(f"--txid {plan.place}")
-        return f"{before}--to-last-good{after}"
-    return words
-
-
 def parse(replica: FileReplica | LTXReplica, text: str, generation: str, now_ns: int) -> Target:
     """What the one target field means: 16 hex digits, or fewer with 0x, are a TXID. With v0.3 generations 0x and eight
     digits are an index, and a generation of the replica may stand alone, for its latest, or before a target. Raises

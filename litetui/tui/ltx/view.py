@@ -109,8 +109,10 @@ def _reach(ltx: LTXView, check: Check | None) -> Card:
         to = report.restorable_to
         around = to is not None and to.offset >= ltx.reached
         return Card("Restores to", str(to or "nothing"), "by last-good" if around else "damage follows", "error")
-    note = "a gap follows" if ltx.gap else "the last TXID"
     reached = f"{ltx.reached:016x}" if ltx.reached else "nothing"
+    if ltx.why_not and not ltx.gap and report is None:
+        return Card("Names lead to", reached, "does not restore", "error")
+    note = "a gap follows" if ltx.gap else "the last TXID"
     return Card("Restores to", reached, note, "error" if ltx.gap or not ltx.reached else "")
 
 

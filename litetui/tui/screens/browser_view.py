@@ -302,7 +302,9 @@ class BrowserView(Screen[None]):
         root = self.app.path or ""
         if self.app.database:
             root += f" {self.settings.glyphs.from_} {os.path.basename(self.app.database)}"
-        way = cut_path(clean(crumb(root, self.shown_key)), self.size.width - 2, self.settings.glyphs.cut)
+        line = self.tree_view.line
+        name = line.text if line is not None and line.key == self.shown_key else ""
+        way = cut_path(clean(crumb(root, self.shown_key, name)), self.size.width - 2, self.settings.glyphs.cut)
         self.crumbs.say((f" {way}", "$foreground-muted"))
         self.detail_pane.stats.tell(shown.cards, shown.notes, shown.attention)
         self.timeline.follow()
@@ -377,10 +379,11 @@ class BrowserView(Screen[None]):
         self.detail_pane.row_note.display = bool(words)
         self.timeline.follow_row()
 
-    def content_came(self, key: Key, content: Content) -> None:
-        """A file was looked into."""
+    def content_came(self, key: Key, content: Content, began: ReplicaView | None) -> None:
+        """A file was looked into, which is the one of the view of when the reading began."""
         problem = content if isinstance(content, LitetuiError) else content.problem
-        if self.view is not None and self.looks.note(self.view, key, problem, self.settings.now_ns()):
+        noted = began is not None and self.looks.note(began, key, problem, self.settings.now_ns())
+        if self.view is not None and noted:
             self._tell_looks(self.view)
         if key == self.shown_key:
             self.show_detail(same=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual import getters, on
@@ -15,7 +14,6 @@ from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Button, Static
 
-from litetui.jobs.progress import Reporter
 from litetui.tui.settings import is_narrow
 from litetui.tui.textutil import clean
 
@@ -113,8 +111,3 @@ def buttons(*others: Button, close: str = "Cancel") -> Horizontal:
     """The buttons of a dialog: first the one that closes it, as esc does."""
     closes = Button(close, id="close", compact=True, variant="default" if others else "primary")
     return Horizontal(closes, *others, classes="buttons")
-
-
-def moves(report: Reporter) -> Callable[[], int]:
-    """A number that grows while an operation goes on: what `Bridge.load` wants to know of one that may take long."""
-    return lambda: int(report.progress.at * 1000)

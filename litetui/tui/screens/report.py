@@ -265,7 +265,9 @@ class ReportScreen(Screen[None]):
 
     def do_copy(self) -> None:
         step = self.row.step if self.row is not None else ""
-        command = remedy(self.finding.hint if self.finding is not None else step)
+        path, app = self.report.path, self.app
+        database = app.database if app.path == path else None
+        command = remedy(self.finding.hint if self.finding is not None else step, path, database)
         found = [("remedy", command)] if command else []
         found += [("finding", finding_text(self.finding))] if self.finding is not None else []
         found += [("step", step)] if step else []

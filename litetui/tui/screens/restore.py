@@ -16,12 +16,14 @@ from textual.widgets import Button, Input, Static
 from litetui.errors import LitetuiError
 from litetui.jobs.job import Job
 from litetui.jobs.progress import CancelToken, Reporter
+from litetui.tui.bridge import moves
 from litetui.tui.ltx.model import is_ltx
-from litetui.tui.ltx.preview import command, is_ltx_plan
+from litetui.tui.ltx.preview import is_ltx_plan
 from litetui.tui.model import ReplicaView
 from litetui.tui.preview import Preview, meaning, plan_items, preview, propose_output
-from litetui.tui.screens.dialog import Dialog, buttons, field, moves, plain
+from litetui.tui.screens.dialog import Dialog, buttons, field, plain
 from litetui.tui.textutil import clean
+from litetui.tui.tree_line import LTX
 from litetui.tui.widgets.choice import Choice
 from litetui.tui.widgets.ordered_input import OrderedInput
 from litetui.tui.widgets.plan_view import PlanView
@@ -86,7 +88,7 @@ class RestoreDialog(Dialog[None]):
         yield buttons(Button("Show the plan", id="go", compact=True, variant="primary"))
 
     def on_mount(self) -> None:
-        self._warn(self.start.generation if not self.start.target else "")
+        self._warn(self.start.generation, not self.start.target)
         self.query_one("#target").focus()
         path = self.replica.path
         self.app.bridge.load("propose", lambda: propose_output(path), self._propose, self._not_proposed, path=path)
@@ -94,10 +96,22 @@ class RestoreDialog(Dialog[None]):
     def on_unmount(self) -> None:
         self.token.cancel()
 
-    def _warn(self, generation: str, words: str = "") -> None:
-        """The latest state of an ended generation is rarely what one wants: say so first."""
+    def _met(self, generation: str) -> str:
+        """What a validation of this session knows of the latest state, where a plain restore of that fails."""
+        newest = self.view.newest
+        name = LTX if is_ltx(self.replica) else generation or (newest.name if newest is not None else "")
+        check = self.app.checking.checks.get(name)
+        if check is None or not check.read_bytes or (check.report.latest_restores is not False):
+            return ""
+        words = f"checked {format_age(check.at_ns, self.settings.now_ns())}: a plain restore of the latest state fails"
+        leads = check.report.around or check.report.restorable_to is not None
+        return f"{words}; write last-good into the field To" if leads else words
+
+    def _warn(self, generation: str, latest: bool, words: str = "") -> None:
+        """What is known to fail; and the latest state of an ended generation, which is rarely what one wants."""
         newest, one = self.view.newest, self.view.generation(generation)
-        if not words and newest is not None and one is not None and not one.newest:
+        words = words or (self._met(generation) if latest else "")
+        if not words and latest and newest is not None and one is not None and not one.newest:
             now = self.settings.now_ns()
             ended = "" if one.stats.updated_ns is None else format_age(one.stats.updated_ns, now)
             reaches = "" if newest.stats.updated_ns is None else format_clock(newest.stats.updated_ns, now)
@@ -189,7 +203,7 @@ class RestoreDialog(Dialog[None]):
         if seen is None:
             return
         now = self.settings.now_ns()
-        self._warn((seen.target.generation or "") if seen.target is not None and seen.latest else "", seen.passed)
+        self._warn((seen.target.generation or "") if seen.target is not None else "", seen.latest, seen.passed)
         lines = meaning(seen, now)
         self.query_one("#meaning", Static).update(_lines(lines))
         error = seen.output_error
@@ -217,7 +231,7 @@ class RestoreDialog(Dialog[None]):
             parts.append((clean(str(seen.error)), "$text-error"))
             if seen.error.hint:
                 parts.append(f"\nTry: {clean(seen.error.hint)}")
-            if seen.instead and not self._hopeless:
+            if seen.instead:
                 parts.append(f"\nHere: write {seen.instead} into the field To.")
             return Content.assemble(*parts)
         if seen.plan is None:
@@ -227,12 +241,6 @@ class RestoreDialog(Dialog[None]):
             state = "settled: enter restores"
         parts += ["" if self.has_class("-narrow") else "\n", ("The plan  ", "bold"), (state, "$foreground-muted")]
         return Content.assemble(*parts)
-
-    @property
-    def _hopeless(self) -> bool:
-        """Whether there is no restore point at all."""
-        ltx = self.view.ltx
-        return is_ltx(self.replica) and ltx is not None and not len(ltx.points)
 
     @property
     def _ready(self) -> bool:
@@ -246,7 +254,7 @@ class RestoreDialog(Dialog[None]):
         seen = self.seen
         if seen is None or seen.plan is None:
             return ""
-        return command(seen.plan, seen.target, self.output, self.query_one("#check", Choice).value)
+        return seen.plan.command(self.output, self.query_one("#check", Choice).value)
 
     # keys and buttons
 

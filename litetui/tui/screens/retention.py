@@ -13,7 +13,8 @@ from textual.widgets import Button, Input, Static
 
 from litetui.errors import LitetuiError, UsageError
 from litetui.jobs.progress import CancelToken, Reporter
-from litetui.tui.screens.dialog import Dialog, buttons, field, moves
+from litetui.tui.bridge import moves
+from litetui.tui.screens.dialog import Dialog, buttons, field
 from litetui.tui.widgets.bars import content
 from litetui.tui.widgets.choice import Choice
 from litetui.tui.widgets.ordered_input import OrderedInput

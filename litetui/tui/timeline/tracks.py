@@ -58,7 +58,7 @@ def wal_track(generation: GenerationView, check: Check | None, by_order: bool) -
     """The track of a generation, which has a file."""
     import numpy as np
 
-    from litetui.ops.restorable import Ways
+    from litetui.ops.restorable import Ways, until_later
 
     table, report = generation.wals, check.report if check is not None and check.read_bytes else None
     snapshots = _Snapshots(generation, report)
@@ -71,7 +71,7 @@ def wal_track(generation: GenerationView, check: Check | None, by_order: bool) -
         row_x = rows + np.searchsorted(snapshots.index, index, side="right")
         snapshots.x = np.searchsorted(index, snapshots.index) + np.arange(len(snapshots.index))
     else:
-        row_x = np.maximum.accumulate(table.mtime_ns)
+        row_x = until_later(table.mtime_ns)
     usable = np.flatnonzero(snapshots.sound)
     usable = usable[np.argsort(snapshots.x[usable], kind="stable")]
     reached, counts_x = ways.points(row_x, snapshots.x[snapshots.sound])

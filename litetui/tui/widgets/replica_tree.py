@@ -209,11 +209,20 @@ class ReplicaTree(RowView):
         line = self.line
         if line is None:
             return
-        if line.branch and line.open:
-            self.opened.discard(line.key)
-            self._rebuild()
-        elif (parent := parent_of(self.lines, self.cursor)) is not None:
+        if not self._close(line) and (parent := parent_of(self.lines, self.cursor)) is not None:
             self._move(parent)
+
+    def _close(self, line: Line) -> bool:
+        """Close a branch; False where it is none that is open, or a filter holds it open."""
+        if not line.open or self.view is None:
+            return False
+        before = self.opened
+        self.opened = before - {line.key}
+        if any(one.open for one in self._outline(self.view) if one.key == line.key):
+            self.opened = before
+            return False
+        self._rebuild()
+        return True
 
     def action_choose(self) -> None:
         line = self.line
@@ -222,7 +231,7 @@ class ReplicaTree(RowView):
         if not line.branch:
             self.post_message(self.LeafChosen())
         elif line.open:
-            self.action_close()
+            self._close(line)
         else:
             self.action_open()
 

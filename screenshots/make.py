@@ -185,7 +185,7 @@ async def idle(app: LitetuiApp, pilot: Any) -> None:
         async with asyncio.timeout(30):
             while app.bridge.busy:
                 await asyncio.sleep(0.01)
-    await pilot.pause()
+    await pilot.pause(0.1)  # one layout may lead to the next
 
 
 def main() -> None:

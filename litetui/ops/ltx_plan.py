@@ -164,7 +164,7 @@ def _check_time(replica: LTXReplica, ns: int) -> None:
         path=replica.path,
         hint=f"the first restore point: --timestamp {format_time(first)}"
         if ns < span.start_ns
-        else "restore the latest: leave --timestamp away",
+        else "restore the latest: leave --timestamp away; where that is damaged: --to-last-good",
     )
 
 

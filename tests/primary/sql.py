@@ -11,11 +11,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 
 ROOT = Path(__file__).parent.parent.parent
 CHILD = Path(__file__).parent / "sql_child.py"
 Row = tuple[object, ...]
+PARSING = Lock()  # threads that parse at once meet a fault of Python 3.11: "recursion depth mismatch"
 
 
 class AppError(Exception):
@@ -56,7 +58,8 @@ class App:
         process.stdin.flush()
         answer = process.stdout.readline()
         assert answer, "the application has died"
-        error, rows = ast.literal_eval(answer)
+        with PARSING:
+            error, rows = ast.literal_eval(answer)
         if error:
             raise AppError(error)
         return list(rows)

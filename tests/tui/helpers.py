@@ -37,6 +37,14 @@ class Session:
                 if not self.app.bridge.busy:
                     return
 
+    async def still(self) -> None:
+        """Until the screen stays as it is: one layout may lead to the next, as where a table leaves room for more."""
+        async with asyncio.timeout(30):
+            before = ""
+            while (now := self.screen_text) != before:
+                before = now
+                await self.pilot.pause(0.05)
+
     async def until(self, condition: Callable[[], object], seconds: float = 30) -> None:
         """Until something has come about; `idle` does not wait for a replication, which has no end."""
         async with asyncio.timeout(seconds):

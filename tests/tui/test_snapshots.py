@@ -42,7 +42,7 @@ def before(app: LitetuiApp, *keys: str, theme: str = "textual-dark") -> Callable
         await ui.press(*keys)
         for field in app.screen.query(Input):
             field.cursor_blink = False
-        await pilot.pause()
+        await ui.still()
 
     return run
 

@@ -112,7 +112,7 @@ def _reach(ltx: LTXView, check: Check | None) -> Card:
     reached = f"{ltx.reached:016x}" if ltx.reached else "nothing"
     if ltx.why_not and not ltx.gap and report is None:
         return Card("Names lead to", reached, "does not restore", "error")
-    note = "a gap follows" if ltx.gap else "the last TXID"
+    note = "nothing begins with TXID 1" if not ltx.reached else "a gap follows" if ltx.gap else "the last TXID"
     return Card("Restores to", reached, note, "error" if ltx.gap or not ltx.reached else "")
 
 

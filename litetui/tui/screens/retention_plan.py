@@ -139,8 +139,8 @@ class RetentionPlanDialog(Dialog["RetentionPlan | None"]):
         clock, plan = self.app.settings.now_ns, self.plan
         return [
             ("By reason", RangeSource(self.seen.rows, self.app.settings.glyphs.between, clock)),
-            (f"Deletes {self.count}", ItemSource(plan.delete, "nothing is deleted", clock)),
-            (f"Keeps {len(plan.keep)}", ItemSource(plan.keep, "nothing stays", clock)),
+            (f"Deletes {self.count:,}", ItemSource(plan.delete, "nothing is deleted", clock)),
+            (f"Keeps {len(plan.keep):,}", ItemSource(plan.keep, "nothing stays", clock)),
         ]
 
     def _show_tab(self) -> None:

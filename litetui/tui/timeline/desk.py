@@ -188,6 +188,7 @@ class TimelineDesk:
         """Show it where there is something to show, and room for it, or it is wanted."""
         room = self.browser.size.height >= LOW_HEIGHT
         self.view.display = self.there and (room or self.wanted)
+        self.browser.call_after_refresh(self.use_room)
 
     def use_room(self) -> None:
         """Show the text of the cursor where the rows of the table leave room for it; while they are still being read,

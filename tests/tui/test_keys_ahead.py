@@ -24,12 +24,12 @@ async def test_keys_behind_one_that_goes_to_a_pane_are_for_that_pane(golden: Gol
     async with session(golden("v03-multi-gen")) as ui:
         browser = ui.app.browser
         await burst(ui, "2", "G")
+        await ui.until(lambda: browser.table.cursor == len(browser.table.source) - 1)
         assert browser.tree_view.cursor == 0
-        assert browser.table.cursor == len(browser.table.source) - 1
         await burst(ui, "1", "G")
-        assert browser.tree_view.cursor == len(browser.tree_view.lines) - 1
+        await ui.until(lambda: browser.tree_view.cursor == len(browser.tree_view.lines) - 1)
         await burst(ui, "1", "g", "tab", "tab", "k", "tab", "1", "j")
-        assert browser.tree_view.cursor == 1
+        await ui.until(lambda: browser.tree_view.cursor == 1)
 
 
 async def test_a_click_on_the_footer_acts_where_the_filter_belongs_to(golden: Golden) -> None:
